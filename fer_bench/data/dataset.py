@@ -1,0 +1,62 @@
+"""The data set that every runner is measured on: labelled 48x48 gray faces, immutable, with a digest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+#: FER-2013's emotions, in the order of its label ids.
+EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+#: The values of FER-2013's ``Usage`` column; ``Dataset.usage`` holds indices into this tuple.
+USAGES = ("Training", "PublicTest", "PrivateTest")
+IMAGE_SIZE = 48
+
+
+def digest_of(images: np.ndarray, labels: np.ndarray, usage: np.ndarray | None, classes: tuple[str, ...]) -> str:
+    """sha256 (hex) over pixels, labels, usage and class names, in row order."""
+    sha = hashlib.sha256("\n".join(classes).encode())
+    sha.update(str(images.shape).encode())
+    sha.update(np.ascontiguousarray(images))
+    sha.update(np.ascontiguousarray(labels, dtype=np.int8))
+    if usage is not None:
+        sha.update(np.ascontiguousarray(usage, dtype=np.int8))
+    return sha.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled faces.
+
+    Attributes:
+        images: (N, 48, 48) uint8, gray; may be a read-only memory map.
+        labels: (N,) int8, indices into ``classes``.
+        usage: (N,) int8, indices into ``USAGES``, or None where the source does not say.
+        classes: names of the emotions, in label order.
+        name: short name for folders and tables, such as ``fer2013`` or ``fer2013-six``.
+        source: where it was read from, for people.
+        digest: sha256 of all of the above but name and source; computed when not given.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    usage: np.ndarray | None
+    classes: tuple[str, ...]
+    name: str
+    source: str
+    digest: str = field(default="")
+
+    def __post_init__(self) -> None:
+        n = len(self.labels)
+        if self.images.shape != (n, IMAGE_SIZE, IMAGE_SIZE) or self.images.dtype != np.uint8:
+            raise ValueError(f"images must be ({n}, 48, 48) uint8, not {self.images.shape} {self.images.dtype}")
+        if not self.digest:
+            object.__setattr__(self, "digest", digest_of(self.images, self.labels, self.usage, self.classes))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def counts(self, rows: np.ndarray | slice = slice(None)) -> dict[str, int]:
+        """Images per class, among ``rows``."""
+        return dict(zip(self.classes, np.bincount(self.labels[rows], minlength=len(self.classes)).tolist(), strict=True))

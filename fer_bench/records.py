@@ -1,0 +1,106 @@
+"""RunRecord, the account of one run, and the store that keeps it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .metrics import Scores
+
+SCHEMA_VERSION = 1
+Status = Literal["ok", "error", "timeout", "oom", "interrupted", "skipped"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class JobInfo(_Model):
+    """The job as it stood in the plan; ``key`` is the sha256 over all that can change the result."""
+
+    key: str
+    runner: str
+    params: dict[str, Any] = {}
+    runner_version: int
+    family: str
+    recipe: str
+    recipe_digest: str
+    dataset: str
+    dataset_digest: str
+    classes: list[str]
+    split: str
+    split_digest: str
+    train_images: int
+    validation_images: int
+    test_images: int
+    seed: int
+    epochs: int | None = None
+    limit: int | None = None
+    weights: str = "auto"
+    balance: str = "none"
+    fill_digest: str | None = None
+
+
+class Training(_Model):
+    init: str = "none"
+    checkpoint: str = "none"
+    epochs_run: int | None = None
+    epochs_planned: int | None = None
+    best_epoch: int | None = None
+    stopped: str = ""
+    extra: dict[str, Any] = {}
+
+
+class Cost(_Model):
+    """What the run cost; times in seconds, sizes in bytes, latency in milliseconds at batch 1."""
+
+    parameters: int | None = None
+    parameters_trainable: int | None = None
+    macs: int | None = None
+    model_bytes: int | None = None
+    fit_seconds: float | None = None
+    phases: dict[str, float] = {}
+    train_images_per_second: float | None = None
+    predict_images_per_second: float | None = None
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    peak_ram_bytes: int | None = None
+    peak_gpu_bytes: int | None = None
+
+
+class Environment(_Model):
+    """Where it ran."""
+
+    device: str = ""
+    backend: str = ""
+    cpu: str = ""
+    cores: int = 0
+    threads: dict[str, int] = {}
+    ram_bytes: int = 0
+    os: str = ""
+    python: str = ""
+    packages: dict[str, str] = {}
+    git_revision: str | None = None
+    git_dirty: bool | None = None
+
+
+class Failure(_Model):
+    message: str
+    hint: str = ""
+    log_tail: list[str] = []
+
+
+class RunRecord(_Model):
+    schema_version: int = SCHEMA_VERSION
+    status: Status
+    command: str
+    started: str
+    seconds: float
+    job: JobInfo
+    training: Training = Field(default_factory=Training)
+    scores: Scores | None = None
+    validation_scores: Scores | None = None
+    cost: Cost = Field(default_factory=Cost)
+    environment: Environment = Field(default_factory=Environment)
+    failure: Failure | None = None

@@ -1,0 +1,179 @@
+"""What a runner is: the contract that built-in and third-party runners share."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure that a source published, and what it is worth.
+
+    ``protocol`` says how it was obtained; ``trap`` why it can't be compared as it stands (empty: nothing known).
+    Accuracy and weighted F1 are fractions; None where the source gives none.
+    """
+
+    accuracy: float | None
+    weighted_f1: float | None
+    split: str
+    protocol: str
+    trap: str = ""
+
+
+@dataclass(frozen=True)
+class RunnerInfo:
+    """What ``fer-bench list`` and the report say of a runner. A change of ``version`` makes old results stale."""
+
+    name: str = ""
+    family: str = ""
+    summary: str = ""
+    source: str = ""
+    needs: tuple[str, ...] = ()
+    version: int = 1
+    #: Epochs on the embedded set, where a look at the whole matters more than the last point of accuracy.
+    demo_epochs: int | None = None
+    published: tuple[Published, ...] = ()
+    #: Where the published recipe departs from good practice, or ours from the source; one sentence each.
+    notes: tuple[str, ...] = ()
+
+
+class Part(NamedTuple):
+    """A labelled part of a split: images (N, 48, 48) uint8, labels (N,) int8, sample weights (N,) float32 or None."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray | None = None
+
+
+@dataclass
+class FitSummary:
+    """What a fit has to say for the record.
+
+    ``checkpoint`` is "validation" where validation data picked the epoch, "last" where the last one stands, "none" where
+    nothing is iterated. ``history`` holds one mapping an epoch: epoch, loss, accuracy, val_loss, val_accuracy,
+    learning_rate, seconds.
+    """
+
+    init: str = "none"
+    checkpoint: str = "none"
+    epochs_run: int | None = None
+    epochs_planned: int | None = None
+    best_epoch: int | None = None
+    stopped: str = ""
+    history: list[dict[str, float]] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Context:
+    """What a runner is told about the run it is in.
+
+    Attributes:
+        classes: names of the emotions; the model has one output for each.
+        key: the job's key; every seed derives from it.
+        workdir: a scratch folder that outlives a crash, for checkpoints.
+        epochs: at most so many epochs (of each stage), or None for the recipe's own number.
+        weights: "auto", "imagenet", "random" or the path of a weights file.
+        device: "cpu" or "gpu:N".
+        tensorboard: folder for TensorBoard logs, or None.
+        report: takes a mapping for the progress display (epoch, epochs, accuracy, val_accuracy, ...).
+        seconds: time spent in each phase, filled by ``phase``.
+    """
+
+    classes: tuple[str, ...]
+    key: str = ""
+    workdir: Path = Path()
+    epochs: int | None = None
+    weights: str = "auto"
+    device: str = "cpu"
+    tensorboard: Path | None = None
+    report: Callable[[Mapping[str, Any]], None] = lambda _: None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def seed(self, axis: str) -> int:
+        """A seed below 2**31 for one named source of randomness, the same for the same job."""
+        return int.from_bytes(hashlib.sha256(f"{self.key}/{axis}".encode()).digest()[:4], "big") >> 1
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Adds the time inside to ``seconds[name]``; names in use: load, compile, train, validate."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+class Runner(ABC):
+    """A system that can be trained on faces and asked for probabilities.
+
+    A subclass sets ``recipes`` (name -> Recipe, "published" first if there is a source) and may set ``parameters``
+    (name -> default), which a user changes as ``name[parameter=value]``.
+    """
+
+    info: ClassVar[RunnerInfo] = RunnerInfo()
+    recipes: ClassVar[Mapping[str, Recipe]] = {"default": Recipe()}
+    parameters: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, recipe: str = "", **params: Any) -> None:
+        self.recipe_name = recipe or next(iter(self.recipes))
+        if self.recipe_name not in self.recipes:
+            known = ", ".join(self.recipes)
+            raise InputError(f"runner {self.info.name} has no recipe {self.recipe_name!r}; it has {known}")
+        self.recipe = self.recipes[self.recipe_name]
+        self.params = dict(self.parameters)
+        for name, value in params.items():
+            if name not in self.parameters:
+                known = ", ".join(self.parameters) or "none"
+                raise InputError(f"runner {self.info.name} has no parameter {name!r}; it has {known}")
+            try:
+                self.params[name] = _like(self.parameters[name], value)
+            except ValueError as error:
+                raise InputError(f"runner {self.info.name}, parameter {name}={value}: {error}") from None
+
+    @abstractmethod
+    def fit(self, train: Part, validation: Part | None, context: Context) -> FitSummary | None:
+        """Learns from ``train``; ``validation``, if any, picks checkpoint and stopping time."""
+
+    @abstractmethod
+    def predict_proba(self, images: np.ndarray) -> np.ndarray:
+        """(N, 48, 48) uint8 -> (N, classes) float32, each row summing to one."""
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Writes the fitted model into ``directory``, which exists."""
+
+    @abstractmethod
+    def load(self, directory: Path) -> None:
+        """Reads back what ``save`` wrote, into this runner (made with the same recipe and parameters)."""
+
+    def count_parameters(self, classes: int = 7) -> dict[str, int] | None:
+        """{"total": ..., "trainable": ...} of the untrained model, or None where that means nothing."""
+        return None
+
+
+def _like(default: Any, value: Any) -> Any:
+    """``value``, often text from the command line, as the type of ``default``."""
+    if not isinstance(value, str) or isinstance(default, str):
+        return value
+    if isinstance(default, bool):
+        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if value.lower() not in words:
+            raise ValueError("write true or false")
+        return words[value.lower()]
+    try:
+        return type(default)(value)
+    except ValueError:
+        raise ValueError(f"a number is wanted, like {default}") from None

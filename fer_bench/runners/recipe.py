@@ -1,0 +1,103 @@
+"""Recipe: everything about a training that is not the model, frozen and hashable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes to a training image; each range is symmetric about no change, as in ImageDataGenerator.
+
+    rotation and shear are in degrees; shift and zoom are fractions; crop is in pixels of the 48-pixel image (pad by
+    that many, cut back at random); noise is the standard deviation on a 0..1 scale; blur the largest Gaussian sigma in
+    pixels; contrast a fraction; erase the probability that a random rectangle is blanked.
+    """
+
+    rotation: float = 0.0
+    shift: float = 0.0
+    shear: float = 0.0
+    zoom: float = 0.0
+    flip: bool = False
+    crop: int = 0
+    noise: float = 0.0
+    blur: float = 0.0
+    contrast: float = 0.0
+    erase: float = 0.0
+
+    @property
+    def any(self) -> bool:
+        return self != Augmentation()
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    monitor: str = "val_loss"
+    patience: int = 7
+    min_delta: float = 0.0
+
+
+@dataclass(frozen=True)
+class ReduceLR:
+    monitor: str = "val_loss"
+    factor: float = 0.1
+    patience: int = 5
+    min_lr: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a staged training: ``trainable`` names what learns, in words that the runner understands."""
+
+    epochs: int
+    learning_rate: float
+    batch: int
+    trainable: str = "all"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. ``options`` carries what is special to one runner (hyper-parameters of an estimator).
+
+    image_size (pixels) and channels describe the model's input; images arrive as 48x48 gray and are resized and copied
+    to three channels inside the compiled step. ``scaling``: "unit" is [0, 1], "signed" is [-1, 1]. ``weights`` is the
+    initialisation that ``--weights auto`` tries first. ``stages`` replaces epochs, learning_rate and batch if given.
+    ``monitor`` is what picks the checkpoint, always on validation data.
+    """
+
+    image_size: int = 48
+    channels: int = 1
+    scaling: Literal["unit", "signed"] = "unit"
+    optimizer: Literal["adam", "sgd", "adamw"] = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_epochs: int = 0
+    batch: int = 32
+    epochs: int = 30
+    stages: tuple[Stage, ...] = ()
+    augmentation: Augmentation = Augmentation()
+    augment_validation: bool = False
+    label_smoothing: float = 0.0
+    monitor: str = "val_loss"
+    early_stopping: EarlyStopping | None = None
+    reduce_lr: ReduceLR | None = None
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    weights: Literal["random", "imagenet"] = "random"
+    options: tuple[tuple[str, Any], ...] = ()
+    note: str = ""
+
+    def option(self, name: str, default: Any = None) -> Any:
+        return dict(self.options).get(name, default)
+
+    def plan(self) -> tuple[Stage, ...]:
+        """The stages to train, one where the recipe names none."""
+        return self.stages or (Stage(self.epochs, self.learning_rate, self.batch),)
+
+    def digest(self) -> str:
+        """sha256 (hex) of every field but the note."""
+        fields = {k: v for k, v in asdict(self).items() if k != "note"}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode()).hexdigest()
