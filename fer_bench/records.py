@@ -1,4 +1,4 @@
-"""RunRecord, the account of one run, and the store that keeps it."""
+"""RunRecord: the account of one run, whatever became of it."""
 
 from __future__ import annotations
 

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+import hashlib
+import re
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from .data.dataset import USAGES, Dataset
+from .errors import InputError
+
+#: What can be asked for; K is the number of folds, and ``kfold-K`` stands for all of kfold-K-0 to kfold-K-(K-1).
+NAMES = ("official", "notebook", "notebook-90-10", "kfold-K")
+#: The seed of the notebook's 80-20 split, used wherever we draw the line ourselves.
+SEED = 111
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,3 +32,141 @@ class Split:
     test: np.ndarray
     test_seen: np.ndarray
     digest: str
+
+
+def make_split(dataset: Dataset, name: str = "official") -> Split:
+    """One split of the data, always the same for the same data and name.
+
+    - ``official``: the Usage column, Training / PublicTest (validation) / PrivateTest (test), as in the Kaggle challenge.
+      Data without PublicTest rows has a stratified tenth of Training (seed 111) for validation.
+    - ``notebook``: the split of ``emotion-detection-notebook``. Rows equal in emotion, pixels and Usage are dropped but
+      for the first; a stratified fifth is test (seed 111), a stratified tenth of the rest validation (same seed).
+    - ``notebook-90-10``: the same rows, a stratified tenth is test (seed 42), no validation part. (The source picked its
+      checkpoint on the test part; nothing here does.)
+    - ``kfold-K-I``: fold I of K, counted from 0, stratified and shuffled with seed 111; the test parts of the K folds
+      share out all rows. A stratified tenth of the rest is validation (seed 111).
+
+    Raises:
+        InputError: an unknown name, or data that the split can't be made from.
+    """
+    fold = re.fullmatch(r"kfold-(\d+)-(\d+)", name)
+    if name == "official":
+        train, validation, test = _official(dataset)
+    elif name in ("notebook", "notebook-90-10"):
+        rows = _distinct_rows(dataset)
+        if name == "notebook":
+            rest, test = _hold_out(dataset, rows, 0.2, SEED)
+            train, validation = _hold_out(dataset, rest, 0.1, SEED)
+        else:
+            train, test = _hold_out(dataset, rows, 0.1, 42)
+            validation = np.empty(0, np.int64)
+    elif fold:
+        train, validation, test = _fold(dataset, int(fold[1]), int(fold[2]))
+    else:
+        close = difflib.get_close_matches(name, [*NAMES, "kfold-5", "kfold-5-0"], 1)
+        hint = f", did you mean {close[0]}?" if close else ";"
+        raise InputError(f"unknown split {name!r}{hint} this data can be split as {', '.join(available(dataset))}")
+    seen = _seen(dataset, train, test)
+    return Split(name, train, validation, test, seen, _digest(name, train, validation, test))
+
+
+def expand(name: str) -> list[str]:
+    """``kfold-5`` -> its five folds; any other name stands for itself."""
+    folds = re.fullmatch(r"kfold-(\d+)", name)
+    return [f"{name}-{fold}" for fold in range(int(folds[1]))] if folds and int(folds[1]) > 1 else [name]
+
+
+def available(dataset: Dataset) -> list[str]:
+    """The names in ``NAMES`` that work with this data: ``official`` needs usages Training and PrivateTest."""
+    return [name for name in NAMES if name != "official" or not _lacking(dataset)]
+
+
+def limit_rows(split: Split, dataset: Dataset, per_class: int, seed: int = 0) -> Split:
+    """At most ``per_class`` rows of each class in train and in validation, drawn by ``seed``; test stays whole.
+
+    ``test_seen`` stays that of the full train part, so that scores on unseen images are over the same images for every
+    limit. The name stays too; the digest differs.
+    """
+    if per_class < 1:
+        raise InputError(f"a limit of {per_class} rows per class leaves nothing to train on; 1 is the least")
+    rng = np.random.default_rng(seed)
+
+    def some(rows: np.ndarray) -> np.ndarray:
+        drawn = rng.permutation(rows)
+        labels = dataset.labels[drawn]
+        return np.sort(np.concatenate([drawn[labels == label][:per_class] for label in range(len(dataset.classes))]))
+
+    train, validation = some(split.train), some(split.validation)
+    return replace(split, train=train, validation=validation, digest=_digest(split.name, train, validation, split.test))
+
+
+def _official(dataset: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    lacking = _lacking(dataset)
+    if lacking:
+        others = ", ".join(available(dataset))
+        raise InputError(f"split official needs a Usage: {dataset.source} has no {lacking} rows; these work: {others}")
+    train, validation, test = (np.flatnonzero(dataset.usage == code) for code in range(len(USAGES)))
+    if len(validation) == 0:
+        train, validation = _hold_out(dataset, train, 0.1, SEED)
+    return train, validation, test
+
+
+def _lacking(dataset: Dataset) -> str:
+    """The first usage that ``official`` needs and the data has no rows of, or ""."""
+    here = set() if dataset.usage is None else set(np.unique(dataset.usage).tolist())
+    return next((name for code, name in enumerate(USAGES) if name != "PublicTest" and code not in here), "")
+
+
+def _fold(dataset: Dataset, folds: int, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    from sklearn.model_selection import StratifiedKFold
+
+    if folds < 2 or fold >= folds:
+        raise InputError(f"split kfold-{folds}-{fold}: at least 2 folds are wanted, numbered 0 to K-1, as in kfold-5-0")
+    smallest, count = min(((name, n) for name, n in dataset.counts().items() if n), key=lambda item: item[1])
+    if count < folds:
+        raise InputError(
+            f"split kfold-{folds}-{fold}: {smallest} has only {count} images in {dataset.source}; use fewer folds"
+        )
+    parts = StratifiedKFold(folds, shuffle=True, random_state=SEED).split(np.empty(len(dataset)), dataset.labels)
+    rest, test = list(parts)[fold]
+    train, validation = _hold_out(dataset, rest, 0.1, SEED)
+    return train, validation, test.astype(np.int64)
+
+
+def _hold_out(dataset: Dataset, rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """``rows`` without a stratified ``share`` of them, and that share, in the order that scikit-learn draws."""
+    from sklearn.model_selection import train_test_split
+
+    try:
+        rest, held = train_test_split(rows, test_size=share, stratify=dataset.labels[rows], random_state=seed)
+    except ValueError as error:  # a class with a single image, or too few rows for one of each class
+        raise InputError(
+            f"{dataset.source} is too small to hold out {share:.0%} of {len(rows):,} rows: {error}"
+        ) from None
+    return rest.astype(np.int64), held.astype(np.int64)
+
+
+def _distinct_rows(dataset: Dataset) -> np.ndarray:
+    """Rows that are the first with their emotion, pixels and usage, as pandas' ``drop_duplicates`` keeps them."""
+    usages = np.zeros(len(dataset), np.int8) if dataset.usage is None else dataset.usage
+    first: dict[tuple[int, int, bytes], int] = {}
+    for row, key in enumerate(zip(dataset.labels.tolist(), usages.tolist(), _pixels(dataset.images), strict=True)):
+        first.setdefault(key, row)
+    return np.array(list(first.values()), np.int64)
+
+
+def _seen(dataset: Dataset, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    known = set(_pixels(dataset.images[train]))
+    return np.array([pixels in known for pixels in _pixels(dataset.images[test])], bool)
+
+
+def _pixels(images: np.ndarray) -> list[bytes]:
+    return [image.tobytes() for image in images]
+
+
+def _digest(name: str, *parts: np.ndarray) -> str:
+    sha = hashlib.sha256(name.encode())
+    for rows in parts:
+        sha.update(f"\n{len(rows)}\n".encode())
+        sha.update(np.ascontiguousarray(rows, dtype="<i8").tobytes())
+    return sha.hexdigest()

@@ -59,4 +59,6 @@ class Dataset:
 
     def counts(self, rows: np.ndarray | slice = slice(None)) -> dict[str, int]:
         """Images per class, among ``rows``."""
-        return dict(zip(self.classes, np.bincount(self.labels[rows], minlength=len(self.classes)).tolist(), strict=True))
+        return dict(
+            zip(self.classes, np.bincount(self.labels[rows], minlength=len(self.classes)).tolist(), strict=True)
+        )

@@ -71,7 +71,7 @@ class Recipe:
     image_size: int = 48
     channels: int = 1
     scaling: Literal["unit", "signed"] = "unit"
-    optimizer: Literal["adam", "sgd", "adamw"] = "adam"
+    optimizer: Literal["adam", "sgd", "adamw", "rmsprop"] = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     schedule: Literal["constant", "cosine"] = "constant"

@@ -1,0 +1,108 @@
+"""How a sweep shows its progress, on stderr: live bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..engine import Observer
+
+if TYPE_CHECKING:
+    from ..engine.job import Job
+    from ..records import RunRecord
+
+#: Seconds between two plain lines of one run.
+QUIET = 10.0
+
+
+@contextmanager
+def observer() -> Iterator[Observer]:
+    """The observer that fits stderr."""
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4, transient=True) as progress:
+        yield Bars(progress)
+
+
+def state_of(event: Mapping[str, Any]) -> str:
+    """An event in words: epoch 3/20 accuracy .412 validation .387."""
+    if event.get("phase"):
+        return str(event["phase"])
+    words = [f"epoch {event.get('epoch', '?')}/{event.get('epochs', '?')}"]
+    for key, name in (
+        ("loss", "loss"),
+        ("accuracy", "accuracy"),
+        ("val_loss", "val loss"),
+        ("val_accuracy", "val accuracy"),
+    ):
+        if event.get(key) is not None:
+            words.append(f"{name} {event[key]:.3f}")
+    return " ".join(words)
+
+
+def result_of(record: RunRecord) -> str:
+    """A finished run in words."""
+    if record.scores:
+        return f"ok in {record.seconds:.0f} s, accuracy {record.scores.accuracy:.4f}, init {record.training.init}"
+    failure = record.failure
+    why = f": {failure.message}" + (f" ({failure.hint})" if failure.hint else "") if failure else ""
+    return f"{record.status} after {record.seconds:.0f} s{why}"
+
+
+class Lines(Observer):
+    """One line when a run begins, one now and then, one when it ends."""
+
+    def started(self, number: int, total: int, job: Job) -> None:
+        self.prefix = f"[{number}/{total}] {job.title}"
+        self.last = time.monotonic()
+        click.echo(f"{self.prefix}: started", err=True)
+
+    def progressed(self, job: Job, event: Mapping[str, Any]) -> None:
+        if time.monotonic() - self.last >= QUIET:
+            self.last = time.monotonic()
+            click.echo(f"{self.prefix}: {state_of(event)}", err=True)
+
+    def finished(self, job: Job, record: RunRecord) -> None:
+        click.echo(f"{self.prefix}: {result_of(record)}", err=True)
+
+
+class Bars(Observer):
+    """A bar for the sweep and one for the run, of epochs and the steps inside them."""
+
+    def __init__(self, progress: Any) -> None:
+        self.progress = progress
+        self.sweep: Any = None
+        self.run: Any = None
+
+    def started(self, number: int, total: int, job: Job) -> None:
+        if self.sweep is None:
+            self.sweep = self.progress.add_task("all runs", total=total, state="")
+        self.run = self.progress.add_task(job.title, total=None, state="starting")
+
+    def progressed(self, job: Job, event: Mapping[str, Any]) -> None:
+        total, done = event.get("epochs"), None
+        if total and event.get("epoch"):
+            part = event["step"] / event["steps"] if event.get("steps") and event.get("step") else 1.0
+            done = event["epoch"] - 1 + part
+        self.progress.update(self.run, total=total, completed=done, state=state_of(event))
+
+    def finished(self, job: Job, record: RunRecord) -> None:
+        self.progress.remove_task(self.run)
+        self.progress.console.print(f"{job.title}: {result_of(record)}", markup=False, highlight=False)
+        self.progress.advance(self.sweep)

@@ -1,0 +1,187 @@
+"""``fer-bench run``: the main job."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
+    from ..engine import Step
+    from ..records import RunRecord
+    from ..store import Store
+
+
+def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from .. import registry
+
+    registry.load_plugins()
+    return [name for name in registry.names() if name.startswith(incomplete)]
+
+
+@click.command(epilog="Example: fer-bench run svm mlp 'stacked-cnn[n=3]' --data fer2013.csv --split official --seeds 3")
+@click.argument("names", nargs=-1, shell_complete=_complete_runner)
+@click.option("--all", "everything", is_flag=True, help="Every runner, plugins included.")
+@click.option(
+    "--data",
+    envvar="FER_BENCH_DATA",
+    help="CSV, zip, tar.gz, npz, parquet or image folder. [default: the embedded set]",
+)
+@click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    default=("official",),
+    show_default=True,
+    help="official, notebook, notebook-90-10, kfold-5 (all its folds), kfold-5-0.",
+)
+@click.option("--recipe", default="published", show_default=True, help="published, tuned, another one, or all.")
+@click.option("--labels", type=click.Choice(["seven", "six"]), default="seven", show_default=True)
+@click.option("--merge", multiple=True, metavar="A+B", help="Join emotions into one label: sadness+neutral.")
+@click.option("--balance", type=click.Choice(["none", "weights", "oversample"]), default="none", show_default=True)
+@click.option("--fill", metavar="PATH", help="A second data set that fills the smaller classes of the training part.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many seeds a runner: 0, 1, ..."
+)
+@click.option("--epochs", type=click.IntRange(1), help="At most so many epochs (of each stage; rounds for boosting).")
+@click.option("--limit", type=click.IntRange(1), help="Rows per class of train and validation, for a quick look.")
+@click.option("--weights", default="auto", show_default=True, help="auto, imagenet, random, or a weights file.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
+@click.option("--backend", type=click.Choice(["auto", "tensorflow", "jax", "torch"]), default="auto", show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of a run. [default: all cores]")
+@click.option("--timeout", type=click.FloatRange(1), help="Seconds that a run may take.")
+@click.option("--tensorboard", metavar="DIR", help="Write TensorBoard logs there.")
+@click.option("--models/--no-models", default=True, show_default=True, help="Keep the trained models.")
+@click.option("--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners.")
+@click.option("--force", is_flag=True, help="Run again what is done.")
+@click.option("--rerun", type=click.Choice(["failed"]), help="Run again what failed.")
+@click.option("--fail-fast", is_flag=True, help="Stop after the first failure.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print the records (or the plan) as JSON.")
+def run_command(
+    names: tuple[str, ...],
+    everything: bool,
+    data: str | None,
+    results: str,
+    splits: tuple[str, ...],
+    labels: str,
+    merge: tuple[str, ...],
+    fill: str | None,
+    force: bool,
+    rerun: str | None,
+    fail_fast: bool,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train runners, score them, keep a record of each, print the leaderboard.
+
+    NAMES are runners (fer-bench list), with parameters where wanted: 'stacked-cnn[n=3]'. What is done already is not done
+    again. Without --data, FER_BENCH_DATA or `fer-bench data download`, runs on the embedded synthetic set with few epochs.
+
+    Exit codes: 0 all went well, 1 a run failed, 2 wrong input, 130 interrupted.
+    """
+    if everything == bool(names):
+        raise InputError("name some runners, or --all; `fer-bench list` shows them")
+    from .. import registry
+    from ..data import load_dataset
+    from ..engine import survey, sweep
+    from ..engine.execute import Interrupted, is_failure
+    from ..engine.job import Options, plan
+    from ..store import Store
+    from ..training.device import choose_backend, choose_device
+    from .progress import observer
+
+    chosen = Options(**options)
+    for warning in registry.load_plugins(chosen.plugins):
+        click.echo(f"fer-bench: warning: {warning}", err=True)
+    choose_backend(chosen.backend, choose_device(chosen.device))  # a wrong device should fail before data is read
+    for name in names:
+        registry.get(registry.parse(name)[0])
+    dataset = load_dataset(data, scheme=labels, merge=merge)
+    other = load_dataset(fill) if fill else None
+    click.echo(f"fer-bench: data: {dataset.source}", err=True)
+    jobs = plan(dataset, names or registry.names(), splits, chosen, fill_from=other, explicit=bool(names))
+    announce_demo(dataset, chosen)
+    store = Store(Path(results))
+    steps = survey(jobs, store, "all" if force else "failed" if rerun else "none")
+    if dry_run:
+        print_plan(steps, as_json)
+        return
+    store.prepare()
+    interrupted = False
+    with observer() as watcher:
+        try:
+            records = sweep(steps, store, chosen, watcher, fail_fast=fail_fast)
+        except Interrupted as stop:
+            records, interrupted = [stop.record], True
+    print_results(records, store, dataset, sorted({step.job.info.split for step in steps}), as_json)
+    if interrupted:
+        sys.exit(130)
+    failed = [record for record in records if is_failure(record.status)]
+    if failed:
+        words = ", ".join(f"{record.job.runner} ({record.status})" for record in failed)
+        click.echo(
+            f"fer-bench: {len(failed)} of {len(steps)} runs failed: {words}; --rerun failed tries again", err=True
+        )
+        sys.exit(1)
+
+
+def announce_demo(dataset: Dataset, options: Any) -> None:
+    if dataset.name.startswith("synthetic") and options.epochs is None:
+        click.echo(
+            "fer-bench: the embedded set shows the suite at work, with a few epochs a runner; for figures that mean "
+            "something, bring FER-2013: --data fer2013.csv",
+            err=True,
+        )
+
+
+def print_plan(steps: Sequence[Step], as_json: bool) -> None:
+    """The jobs, with what the store already has."""
+    import json
+
+    if as_json:
+        rows = [{**s.job.info.model_dump(), "status": s.record and s.record.status, "run": s.pending} for s in steps]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    from tabulate import tabulate
+
+    header = ["runner", "recipe", "split", "seed", "train", "epochs", "key", "state", "to do"]
+    rows = []
+    for step in steps:
+        info = step.job.info
+        state = step.record.status if step.record else "not run"
+        epochs = info.epochs or "recipe's"
+        cells = [step.job.spec, info.recipe, info.split, info.seed, info.train_images, epochs, info.key[:8], state]
+        rows.append([*cells, "run" if step.pending else "-"])
+    click.echo(tabulate(rows, header))
+    click.echo(f"{sum(s.pending for s in steps)} of {len(steps)} jobs to run")
+
+
+def print_results(
+    records: Sequence[RunRecord], store: Store, dataset: Dataset, splits: Sequence[str], as_json: bool
+) -> None:
+    """The leaderboards that these runs belong to, from all records of the store."""
+    import json
+
+    if as_json:
+        click.echo(json.dumps([record.model_dump() for record in records], indent=1))
+        return
+    from .. import registry
+    from ..leaderboard import boards
+
+    runs, problems = store.scan()
+    for problem in problems:
+        click.echo(f"fer-bench: warning: {problem}", err=True)
+    infos = [registry.get(name).info for name in registry.names()]
+    for board in boards([run.record for run in runs], infos):
+        if board.dataset_digest == dataset.digest and board.split in splits:
+            click.echo(f"\n{board.text()}")
+    click.echo(f"fer-bench: records in {store.root}; `fer-bench report` writes tables and pictures", err=True)

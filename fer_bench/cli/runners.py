@@ -1,0 +1,172 @@
+"""``fer-bench list``, ``info`` and ``new-runner``: what can be run, and how to add to it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..runners.base import Runner
+
+PLUGIN_OPTION = click.option(
+    "--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners."
+)
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def load_plugins(plugins: tuple[str, ...]) -> None:
+    """Loads plugins; each that fails is one line on stderr."""
+    from .. import registry
+
+    for warning in registry.load_plugins(plugins):
+        click.echo(f"fer-bench: warning: {warning}", err=True)
+
+
+@click.command(epilog="Example: fer-bench list --json")
+@PLUGIN_OPTION
+@JSON_OPTION
+def list_command(plugins: tuple[str, ...], as_json: bool) -> None:
+    """Show all runners: name, family, recipes, what it is, and where it comes from."""
+    import json
+
+    from .. import registry
+
+    load_plugins(plugins)
+    rows = []
+    for name in registry.names():
+        cls = registry.get(name)
+        rows.append(
+            {
+                "name": name,
+                "family": cls.info.family,
+                "recipes": list(cls.recipes),
+                "summary": cls.info.summary,
+                "source": cls.info.source,
+                "origin": registry.origin(name),
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    from tabulate import tabulate
+
+    table = [
+        [r["name"], r["family"], ", ".join(r["recipes"]), r["summary"], r["source"] or f"plugin: {r['origin']}"]
+        for r in rows
+    ]
+    headers = ["runner", "family", "recipes", "summary", "source"]
+    click.echo(tabulate(table, headers, maxcolwidths=fitting([headers, *table])))
+
+
+def fitting(rows: list[list[str]]) -> list[int | None] | None:
+    """Column widths that fit a terminal, by wrapping the last two columns; None where lines may be of any length."""
+    if not sys.stdout.isatty():
+        return None
+    import shutil
+
+    fixed = sum(max(len(row[column]) for row in rows) + 2 for column in range(3))
+    left = max(shutil.get_terminal_size().columns - fixed - 2, 40)
+    return [None, None, None, left * 2 // 3, left - left * 2 // 3]
+
+
+@click.command(epilog="Example: fer-bench info mlp --json")
+@click.argument("name")
+@PLUGIN_OPTION
+@JSON_OPTION
+def info_command(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
+    """Show everything about one runner: source, published figures, recipes, parameters, notes.
+
+    NAME may carry parameters, as in 'stacked-cnn[n=3]'.
+    """
+    import json
+
+    from .. import registry
+
+    load_plugins(plugins)
+    facts = describe(registry.make(name))
+    click.echo(json.dumps(facts, indent=1) if as_json else as_text(facts))
+
+
+def describe(runner: Runner) -> dict[str, Any]:
+    """All that is known of a runner, ready for JSON; ``parameters`` are counts, ``settings`` what a user may set."""
+    import os
+    from dataclasses import asdict
+
+    from .. import registry
+
+    # Building a model to count its parameters needs no GPU, and no log lines.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    info = asdict(runner.info)
+    return {
+        "name": info.pop("name"),
+        "origin": registry.origin(runner.info.name),
+        "parameters": runner.count_parameters(),
+        "settings": runner.params,
+        **info,
+        "recipes": {
+            name: {**asdict(recipe), "options": dict(recipe.options), "digest": recipe.digest()}
+            for name, recipe in runner.recipes.items()
+        },
+    }
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """The facts of ``describe`` for people: recipes show only what differs from a recipe's defaults."""
+    from dataclasses import asdict
+
+    from ..runners.recipe import Recipe
+
+    lines = [f"{facts['name']}: {facts['summary']}", ""]
+    counts = facts["parameters"]
+    plain = {
+        "family": facts["family"],
+        "source": facts["source"],
+        "origin": facts["origin"],
+        "needs": ", ".join(facts["needs"]),
+        "version": facts["version"],
+        "parameters": counts and f"{counts['total']:,}, trainable {counts['trainable']:,}",
+        "settings": facts["settings"] and f"{facts['name']}[{_pairs(facts['settings'], ',')}]",
+    }
+    lines += [f"{label:<12}{value}" for label, value in plain.items() if value]
+    for figure in facts["published"]:
+        scores = [figure["accuracy"] and f"accuracy {figure['accuracy']:.4g}"]
+        scores.append(figure["weighted_f1"] and f"weighted F1 {figure['weighted_f1']:.4g}")
+        lines += ["", f"published: {', '.join(filter(None, scores))} ({figure['split']}; {figure['protocol']})"]
+        lines += [f"  but: {figure['trap']}"] if figure["trap"] else []
+    defaults = asdict(Recipe())
+    always = ("image_size", "optimizer", "learning_rate", "batch", "epochs") if facts["family"] == "deep" else ()
+    for name, recipe in facts["recipes"].items():
+        lines += ["", f"recipe {name}"]
+        for field, value in recipe.items():
+            if field in always or (field in defaults and value and value != defaults[field]):
+                lines.append(f"  {field:<18}{_readable(field, value)}")
+    lines += ["", *(f"note: {note}" for note in facts["notes"])] if facts["notes"] else []
+    return "\n".join(lines)
+
+
+def _readable(field: str, value: Any) -> str:
+    if field == "stages":
+        return "; ".join(_pairs(stage) for stage in value)
+    return _pairs({k: v for k, v in value.items() if v}) if isinstance(value, dict) else str(value)
+
+
+def _pairs(values: dict[str, Any], separator: str = ", ") -> str:
+    return separator.join(f"{name}={value}" for name, value in values.items())
+
+
+@click.command(epilog="Example: fer-bench new-runner my-runner --kind keras")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(["sklearn", "keras"]), default="sklearn", show_default=True)
+@click.option("--out", default=".", show_default=True, metavar="DIR", help="Folder in which the package is made.")
+def new_runner_command(name: str, kind: str, out: str) -> None:
+    """Write a package with a runner of your own, ready to install: DIR/fer-bench-NAME."""
+    from ..scaffold import create
+
+    load_plugins(())
+    folder = create(name, kind, Path(out))
+    click.echo(folder)
+    click.echo(f"Next: pip install -e {folder} && pytest {folder} && fer-bench run {name}", err=True)

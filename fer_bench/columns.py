@@ -1,0 +1,188 @@
+"""What stands on a leaderboard: its rows, and the tuple of columns; a new column is one entry there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from .records import RunRecord
+
+NOT_RUN = "not run yet"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a board: the runs of one configuration over its seeds. ``runs`` went well, ``failed`` did not."""
+
+    runner: str
+    family: str
+    recipe: str | None = None
+    runs: tuple[RunRecord, ...] = ()
+    failed: tuple[RunRecord, ...] = ()
+    superseded: bool = False
+    rank: int | None = None
+
+    @property
+    def records(self) -> tuple[RunRecord, ...]:
+        return (*self.runs, *self.failed)
+
+    @property
+    def label(self) -> str:
+        params = self.records[0].job.params if self.records else {}
+        inside = ",".join(f"{name}={value}" for name, value in sorted(params.items()))
+        return f"{self.runner}[{inside}]" if inside else self.runner
+
+    @property
+    def status(self) -> str:
+        if not self.failed:
+            return "ok" if self.runs else NOT_RUN
+        if self.runs:
+            return f"{len(self.runs)} of {len(self.records)} ok"
+        return ", ".join(sorted({run.status for run in self.failed}))
+
+    def scores(self, name: str) -> list[float]:
+        """One of the Scores, for each run that has it."""
+        values = (getattr(run.scores, name) for run in self.runs)
+        return [value for value in values if value is not None]
+
+    def mean(self, name: str) -> float | None:
+        values = self.scores(name)
+        return fmean(values) if values else None
+
+    def emotion_mean(self, emotion: str, name: str) -> float | None:
+        """Mean over seeds of one of the EmotionScores."""
+        return average(getattr(run.scores.emotions[emotion], name) for run in self.runs if run.scores)
+
+    def note(self) -> str:
+        """Why it failed, and whatever sets its budget or its training data apart; "" where there is nothing to say."""
+        parts = []
+        for run in self.failed:
+            seed = f"seed {run.job.seed} " if len(self.records) > 1 else ""
+            message = " ".join(run.failure.message.split()) if run.failure else ""
+            parts.append(f"{seed}{run.status}: {message or 'no reason on record'}")
+        if self.superseded:
+            parts.append("superseded: its runner or recipe has changed since")
+        if self.records:
+            job = self.records[0].job
+            iterates = not self.runs or any(run.training.epochs_planned for run in self.runs)
+            marks = {
+                f"at most {job.epochs} epochs": job.epochs is not None and iterates,
+                f"at most {job.limit} training images a class": job.limit is not None,
+                f"balance: {job.balance}": job.balance != "none",
+                f"filled from data set {str(job.fill_digest)[:8]}": job.fill_digest is not None,
+            }
+            parts += [mark for mark, holds in marks.items() if holds]
+        return "; ".join(parts)
+
+
+def _span(values: Iterable[int | None]) -> str:
+    known = sorted({value for value in values if value is not None})
+    return "" if not known else f"{known[0]}" if len(known) == 1 else f"{known[0]}-{known[-1]}"
+
+
+def average(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _distinct(values: Iterable[str]) -> str | None:
+    return ", ".join(sorted({value for value in values if value})) or None
+
+
+def percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def accuracy_text(row: Row) -> str:
+    """ "44.8 [43.2, 46.4]", or "44.8 ± 0.3 [43.2, 46.4]" over several seeds."""
+    if not row.runs:
+        return ""
+    spread = _spread(row)
+    middle = percent(row.mean("accuracy")) + ("" if spread is None else f" ± {percent(spread)}")
+    return f"{middle} [{percent(row.mean('accuracy_low'))}, {percent(row.mean('accuracy_high'))}]"
+
+
+def _spread(row: Row) -> float | None:
+    """Standard deviation of the accuracy over seeds, with n - 1."""
+    return stdev(row.scores("accuracy")) if len(row.runs) > 1 else None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name in files, header in tables, its value of a row, and how a table shows it.
+
+    ``dtype`` is pandas' ("string" columns are left aligned); ``tables`` says where it stands besides in leaderboard.csv.
+    """
+
+    name: str
+    header: str
+    value: Callable[[Row], Any]
+    dtype: str = "Float64"
+    show: Callable[[Row], str] | None = None
+    tables: tuple[str, ...] = ("report",)
+
+    def text(self, row: Row) -> str:
+        if self.show is not None:
+            return self.show(row)
+        value = self.value(row)
+        return "" if value is None else f"{value:,}" if self.dtype == "Int64" else str(value)
+
+
+def _score(name: str, header: str, *tables: str, form: Callable[[float | None], str] = percent) -> Column:
+    """A score's mean over seeds."""
+    return Column(name, header, lambda row: row.mean(name), "Float64", lambda row: form(row.mean(name)), tables)
+
+
+def _three(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _seconds(row: Row) -> str:
+    value = average(run.cost.fit_seconds for run in row.runs)
+    return "" if value is None else f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+
+
+def _epochs(row: Row) -> str:
+    run, planned = (_span(getattr(r.training, f"epochs_{name}") for r in row.runs) for name in ("run", "planned"))
+    return f"{run}/{planned}" if planned else run
+
+
+def _parameters(row: Row) -> int | None:
+    return next((run.cost.parameters for run in row.runs if run.cost.parameters is not None), None)
+
+
+BOTH = ("report", "short")
+COLUMNS: tuple[Column, ...] = (
+    Column("rank", "#", lambda row: row.rank, "Int64", tables=BOTH),
+    Column("runner", "Runner", lambda row: row.label, "string", tables=BOTH),
+    Column("family", "Family", lambda row: row.family or None, "string"),
+    Column("recipe", "Recipe", lambda row: row.recipe, "string", tables=BOTH),
+    Column("init", "Init", lambda row: _distinct(run.training.init for run in row.runs), "string", tables=BOTH),
+    Column("status", "Status", lambda row: row.status, "string", tables=BOTH),
+    Column("accuracy", "Accuracy [95 %]", lambda row: row.mean("accuracy"), show=accuracy_text, tables=BOTH),
+    _score("accuracy_low", "Low"),
+    _score("accuracy_high", "High"),
+    Column("accuracy_sd", "SD over seeds", _spread, tables=()),
+    _score("accuracy_unseen", "Unseen", *BOTH),
+    _score("weighted_f1", "F1 wtd", *BOTH),
+    _score("macro_f1", "F1 macro", *BOTH),
+    _score("balanced_accuracy", "Balanced", "report"),
+    _score("log_loss", "Log loss", "report", form=_three),
+    _score("calibration_error", "ECE", "report", form=_three),
+    _score("top2_accuracy", "Top-2", "report"),
+    _score("binary_accuracy", "Binary", "report"),
+    Column(
+        "epochs_run", "Epochs", lambda row: average(r.training.epochs_run for r in row.runs), show=_epochs, tables=BOTH
+    ),
+    Column("epochs_planned", "Planned", lambda row: average(r.training.epochs_planned for r in row.runs), tables=()),
+    Column("checkpoint", "Checkpoint", lambda row: _distinct(run.training.checkpoint for run in row.runs), "string"),
+    Column("parameters", "Parameters", _parameters, "Int64"),
+    Column(
+        "fit_seconds", "Fit s", lambda row: average(r.cost.fit_seconds for r in row.runs), show=_seconds, tables=BOTH
+    ),
+    Column("device", "Device", lambda row: _distinct(run.environment.device for run in row.runs), "string"),
+    Column("seeds", "Seeds", lambda row: len(row.records) or None, "Int64"),
+    Column("note", "Note", lambda row: row.note() or None, "string"),
+)

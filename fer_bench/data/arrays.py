@@ -1,0 +1,176 @@
+"""Faces as arrays and tables: ``.npz`` files and the parquet files of Hugging Face data sets."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
+from .fer2013 import Faces, PixelError, parse_pixels
+from .folders import decode
+from .names import emotion, usage_code
+
+
+def read_npz(path: Path) -> Faces:
+    """Reads ``images`` (N, 48, 48), ``labels`` (N,) and, if there, ``usage`` (N,) and ``classes`` (names in label order).
+
+    Labels and usage may be names or numbers. Without ``classes``, label numbers are FER-2013's.
+
+    Raises:
+        InputError: a missing array, a wrong shape or type, a value out of range (with its row).
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not readable as .npz ({error})") from None
+    for name in ("images", "labels"):
+        if name not in arrays:
+            raise InputError(
+                f"{path}: no array {name!r}, only {', '.join(arrays) or 'nothing'}; images and labels are needed"
+            )
+    images, labels = arrays["images"], arrays["labels"]
+    if len(labels) == 0 or images.size != len(labels) * IMAGE_SIZE * IMAGE_SIZE or images.shape[0] != len(labels):
+        raise InputError(
+            f"{path}: images {images.shape} with {len(labels)} labels; (N, 48, 48) and (N,), N > 0, are wanted"
+        )
+    images = images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
+    if images.dtype.kind not in "ui":
+        raise InputError(f"{path}: images are {images.dtype}; whole numbers from 0 to 255 are wanted")
+    if images.dtype != np.uint8:
+        outside = np.flatnonzero(((images < 0) | (images > 255)).any(axis=(1, 2)))
+        if len(outside):
+            raise InputError(f"{path}, row {outside[0]}: a pixel is outside 0 to 255")
+    names = [str(name) for name in arrays["classes"]] if "classes" in arrays else None
+    numbers, classes = _labels(labels.tolist(), names, str(path))
+    usage = _codes(arrays["usage"].tolist(), str(path)) if "usage" in arrays else None
+    if usage is not None and len(usage) != len(numbers):
+        raise InputError(f"{path}: {len(usage)} usages with {len(numbers)} labels")
+    return Faces(images.astype(np.uint8, copy=False), numbers, usage, classes)
+
+
+def read_parquet(paths: Sequence[Path], where: str) -> Faces:
+    """Reads the parquet files of one data set, in the order train, validation, test.
+
+    Columns: ``image`` (bytes of an image file, or a struct with ``bytes``) or ``pixels`` (text); ``label`` or ``emotion``
+    (number or name); ``usage`` or ``split``, if there, else the split is read from file names such as
+    ``train-00000-of-00001.parquet`` or ``train/0000.parquet``. Label numbers follow the names that Hugging Face stored
+    with the column, else FER-2013's.
+
+    Raises:
+        InputError: unreadable file, missing column, a bad value (with its row).
+    """
+    splits = {path: _split_of(path) for path in paths}
+    ordered = sorted(paths, key=lambda path: (-1 if splits[path] is None else splits[path], path))
+    parts = [_read_parquet_file(path, splits[path]) for path in ordered]
+    if len({part.classes for part in parts}) > 1 or len({part.usage is None for part in parts}) > 1:
+        raise InputError(f"{where}: the parquet files differ in classes or in whether they say which split they are")
+    usages = [part.usage for part in parts if part.usage is not None]
+    faces = Faces(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate(usages) if usages else None,
+        parts[0].classes,
+    )
+    if not len(faces.labels):
+        raise InputError(f"{where}: no rows")
+    return faces
+
+
+def _split_of(path: Path) -> int | None:
+    """The usage that a file name (train-00000-of-00001.parquet) or its folder (train/0000.parquet) tells, or None."""
+    word = re.split(r"[^A-Za-z]", path.stem)[0]
+    return usage_code(word) if usage_code(word) is not None else usage_code(path.parent.name)
+
+
+def _read_parquet_file(path: Path, split: int | None) -> Faces:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    where = str(path)
+    try:
+        table = parquet.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{where}: not readable as parquet ({str(error)[:120]})") from None
+    columns = {name.strip().lower(): name for name in table.column_names}
+    image = next((columns[name] for name in ("image", "bytes", "img", "pixels") if name in columns), None)
+    label = next((columns[name] for name in ("label", "emotion", "labels") if name in columns), None)
+    if image is None or label is None:
+        missing = "image or pixels" if image is None else "label or emotion"
+        raise InputError(f"{where}: no column {missing}, only {', '.join(table.column_names)}")
+    usage = next((columns[name] for name in ("usage", "split") if name in columns), None)
+    codes = None if split is None else np.full(len(table), split, np.int8)
+    if usage is not None:
+        codes = _codes(table.column(usage).to_pylist(), where)
+    names = _hugging_face_names(table.schema.metadata or {}, label)
+    labels, classes = _labels(table.column(label).to_pylist(), names, where)
+    return Faces(_images(table.column(image).to_pylist(), where), labels, codes, classes)
+
+
+def _images(values: Sequence[Any], where: str) -> np.ndarray:
+    """Image files as bytes or {"bytes": ...}, or texts of pixels -> (N, 48, 48) uint8."""
+    if values and all(isinstance(value, str) for value in values):
+        try:
+            return parse_pixels(values).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
+        except PixelError as error:
+            raise InputError(f"{where}, row {error.row}, column pixels: {error}") from None
+    images = np.empty((len(values), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    for row, value in enumerate(values):
+        content = value.get("bytes") if isinstance(value, dict) else value
+        if not isinstance(content, bytes):
+            raise InputError(
+                f"{where}, row {row}: the image holds no bytes; save the data set with its images embedded"
+            )
+        images[row] = decode(content, f"{where}, row {row}")
+    return images
+
+
+def _labels(values: Sequence[Any], names: Sequence[str] | None, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Label numbers or names -> (N,) int8 and the class names that they index.
+
+    ``names`` are those of the numbers, FER-2013's if None; its seven emotions in another order are put into its order.
+    """
+    canonical = [emotion(name) for name in names] if names is not None else list(EMOTIONS)
+    if None in canonical or len(set(canonical)) < len(canonical):
+        raise InputError(f"{where}: classes {', '.join(names or ())} aren't all different known emotions")
+    given = tuple(name for name in canonical if name)
+    classes = EMOTIONS if set(given) == set(EMOTIONS) else given
+    labels = np.empty(len(values), np.int8)
+    for row, value in enumerate(values):
+        name = emotion(value) if isinstance(value, str) else None
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(given):
+            name = given[value]
+        if name not in classes:
+            raise InputError(
+                f"{where}, row {row}: label {value!r} is none of 0 to {len(given) - 1} or {', '.join(classes)}"
+            )
+        labels[row] = classes.index(name)
+    return labels, classes
+
+
+def _codes(values: Sequence[Any], where: str) -> np.ndarray:
+    """Usages as names or as indices into ``USAGES`` -> (N,) int8."""
+    codes = []
+    for row, value in enumerate(values):
+        code = usage_code(value) if isinstance(value, str) else value
+        if code not in range(len(USAGES)):
+            raise InputError(f"{where}, row {row}: usage {value!r} is unknown; {', '.join(USAGES)} are known")
+        codes.append(code)
+    return np.array(codes, np.int8)
+
+
+def _hugging_face_names(metadata: dict[bytes, bytes], column: str) -> list[str] | None:
+    """The class names that the ``datasets`` library stores in a parquet file's metadata, if it did."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        names = features[column]["names"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return [str(name) for name in names]

@@ -1,0 +1,145 @@
+"""Image folders: ``train|test|validation/<emotion>/*`` or plain ``<emotion>/*``, on disk or inside an archive."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from .archives import Archive
+from .dataset import EMOTIONS, IMAGE_SIZE
+from .fer2013 import Faces
+from .names import emotion, merged_classes, usage_code
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
+#: An image file beyond this is no face; it bounds what one member of an archive can unpack to.
+MAX_IMAGE_BYTES = 64 << 20
+
+
+class _Place(NamedTuple):
+    """Where an image stands in its tree; sorts by usage, class and name."""
+
+    usage: int
+    label: int
+    name: str
+
+
+def walk(folder: Path) -> Iterator[PurePosixPath]:
+    """The files below ``folder`` as paths relative to it, sorted; hidden ones are left out."""
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        relative = PurePosixPath(Path(root).relative_to(folder).as_posix())
+        yield from (relative / name for name in sorted(files) if not name.startswith("."))
+
+
+def read_folder(folder: Path) -> Faces:
+    """Reads the images below ``folder``; see ``read_tree``."""
+    paths = [path for path in walk(folder) if is_image(path)]
+    return read_tree(paths, ((folder / path).read_bytes() for path in paths), str(folder))
+
+
+def read_archived_folder(archive: Archive) -> Faces:
+    """Reads the images inside an archive, in place; see ``read_tree``."""
+    names = [name for name in archive.members if is_image(PurePosixPath(name))]
+    return read_tree(
+        [PurePosixPath(name) for name in names],
+        (archive.open(name, MAX_IMAGE_BYTES).read() for name in names),
+        str(archive.path),
+    )
+
+
+def is_image(path: PurePosixPath) -> bool:
+    """Whether a file is an image by its name, and not a hidden one or one of macOS's shadows."""
+    shadow = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return path.suffix.lower() in IMAGE_SUFFIXES and not shadow
+
+
+def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str) -> Faces:
+    """Images whose label is the name of their folder, and whose usage is the name of the folder above, if that is one.
+
+    Within a usage folder, a file name such as ``PrivateTest_123.jpg`` tells the usage better than the folder does.
+    Where all file names are different numbers, as our own export writes them, rows come in that order (so that the
+    digest equals that of the file exported from), else sorted by usage, class and name. Any size and mode is turned
+    into 48x48 gray.
+
+    Raises:
+        InputError: no images, an unknown emotion, folders that aren't one tree, an unreadable image.
+    """
+    if not paths:
+        raise InputError(
+            f"{where}: no images and no CSV; expected train/happy/1.png, happy/1.png or fer2013.csv inside"
+        )
+    names = {path: emotion(path.parent.name) for path in paths}
+    unknown = next((path for path, name in names.items() if name is None), None)
+    if unknown is not None:
+        raise InputError(
+            f"{where}: folder of {unknown} is no emotion; known are {', '.join(EMOTIONS)}, angry, happy, ..."
+        )
+    try:
+        classes = merged_classes(EMOTIONS, sorted({name for name in names.values() if name and "+" in name}))
+        labels = [classes.index(name) for name in names.values() if name]
+    except ValueError:
+        raise InputError(f"{where}: an emotion stands both merged and by itself, or in two merged folders") from None
+
+    usages = _usages(paths, where)
+    places = [
+        _Place(-1 if usage is None else usage, label, path.name)
+        for path, label, usage in zip(paths, labels, usages, strict=True)
+    ]
+    images = np.empty((len(paths), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    for row, (path, content) in enumerate(zip(paths, contents, strict=True)):
+        images[row] = decode(content, f"{where}: {path}")
+
+    stems = [path.stem for path in paths]
+    numbered = all(stem.isascii() and stem.isdigit() for stem in stems) and len({int(stem) for stem in stems}) == len(
+        stems
+    )
+    order = sorted(range(len(paths)), key=lambda row: int(stems[row]) if numbered else places[row])
+    return Faces(
+        images[order],
+        np.array(labels, np.int8)[order],
+        np.array(usages, np.int8)[order] if usages[0] is not None else None,
+        classes,
+    )
+
+
+def _usages(paths: list[PurePosixPath], where: str) -> list[int | None]:
+    """The usage of each image, or None for all; InputError where the folders don't make one tree."""
+    usages: list[int | None] = []
+    roots = set()
+    for path in paths:
+        above = path.parent.parent
+        usage = usage_code(above.name)
+        roots.add(above if usage is None else above.parent)
+        named = path.name.split("_")[0]
+        if usage is not None and named in ("Training", "PublicTest", "PrivateTest"):
+            usage = usage_code(named)
+        usages.append(usage)
+    if len(roots) > 1 or (None in usages and set(usages) != {None}):
+        found = ", ".join(sorted({str(path.parent.parent) for path in paths})[:4])
+        raise InputError(f"{where}: images stand below {found}; one tree of train, validation and test is wanted")
+    return usages
+
+
+def decode(content: bytes, where: str) -> np.ndarray:
+    """The bytes of an image file, any size and mode -> (48, 48) uint8, gray; InputError if they are no image."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(content)) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip at 255 instead of scaling
+                image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
+            image = image.convert("L")
+            if image.size != (IMAGE_SIZE, IMAGE_SIZE):
+                image = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
+            return np.asarray(image)
+    except UnidentifiedImageError:
+        raise InputError(f"{where}: not an image that Pillow can read") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{where}: damaged image ({error})") from None

@@ -1,0 +1,60 @@
+"""The names that releases of FER data give to emotions and usages, and what they mean here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from .dataset import EMOTIONS, USAGES
+
+_EMOTIONS = {name: name for name in EMOTIONS} | {
+    "angry": "anger",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "afraid": "fear",
+    "scared": "fear",
+    "happy": "happiness",
+    "joy": "happiness",
+    "sad": "sadness",
+    "surprised": "surprise",
+    "neutrality": "neutral",
+}
+_USAGES = {name.lower(): code for code, name in enumerate(USAGES)} | {
+    "train": 0,
+    "validation": 1,
+    "valid": 1,
+    "val": 1,
+    "dev": 1,
+    "test": 2,
+}
+
+
+def emotion(text: str) -> str | None:
+    """The emotion that a word stands for ("Happy" is "happiness"), or None.
+
+    Words joined by "+" are a merged class: "neutral+sad" is "sadness+neutral", parts in label order.
+    """
+    parts = [_EMOTIONS.get(part.strip().lower()) for part in text.split("+")]
+    known = [part for part in parts if part]
+    if len(known) < len(parts) or len(set(known)) < len(known):
+        return None
+    return "+".join(sorted(known, key=EMOTIONS.index))
+
+
+def usage_code(text: str) -> int | None:
+    """Index into ``USAGES`` of a usage as releases write it ("PublicTest", "train", "validation", ...), or None."""
+    return _USAGES.get(text.strip().lower())
+
+
+def merged_classes(classes: tuple[str, ...], merges: Iterable[str]) -> tuple[str, ...]:
+    """``classes`` with each of ``merges`` ("sadness+neutral") in the place of its first part, its other parts gone."""
+    for merged in merges:
+        parts = merged.split("+")
+        first = min(parts, key=classes.index)
+        classes = tuple(merged if name == first else name for name in classes if name == first or name not in parts)
+    return classes
+
+
+def slug(text: str) -> str:
+    """``text`` as a name for folders: lower case letters, digits and single dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "data"

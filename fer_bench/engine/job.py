@@ -1,0 +1,170 @@
+"""Jobs: the frozen plan of what to run, made before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import registry
+from ..data.balance import balanced, fill
+from ..data.dataset import Dataset
+from ..errors import InputError
+from ..records import JobInfo
+from ..runners.base import Runner
+from ..splits import Split, expand, limit_rows, make_split
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user can say about all the runs of one plan; the fields are the options of ``fer-bench run``.
+
+    ``recipe`` "all" takes every recipe of a runner. ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the rows
+    per class of the training and validation parts; the test part is always whole. ``timeout`` is in seconds a run.
+    """
+
+    recipe: str = "published"
+    seeds: int = 1
+    epochs: int | None = None
+    limit: int | None = None
+    weights: str = "auto"
+    balance: str = "none"
+    device: str = "auto"
+    backend: str = "auto"
+    threads: int | None = None
+    timeout: float | None = None
+    tensorboard: str | None = None
+    plugins: tuple[str, ...] = ()
+    models: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One training to be run and scored: what the record says of it, and the rows it works on."""
+
+    info: JobInfo
+    spec: str
+    dataset: Dataset
+    split: Split
+    fill_from: Dataset | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.spec} ({self.info.recipe}, seed {self.info.seed}, {self.info.split})"
+
+
+def key_of(info: dict[str, object]) -> str:
+    """sha256 (hex) over everything that can change the result, and nothing else."""
+    axes = {k: v for k, v in info.items() if k not in ("key", "family", "dataset", "classes", "split")}
+    return hashlib.sha256(json.dumps(axes, sort_keys=True).encode()).hexdigest()
+
+
+def recipes_of(runner: type[Runner], wanted: str, spec: str, explicit: bool) -> list[str]:
+    """The recipes of a runner that "all", "published" or another name stands for.
+
+    Without an explicit request for this runner, one that lacks the recipe takes its first one if "published" was asked
+    for (it has no published source), and none otherwise.
+    """
+    if wanted == "all":
+        return list(runner.recipes)
+    if wanted in runner.recipes:
+        return [wanted]
+    if wanted == "published":
+        return [next(iter(runner.recipes))]
+    if explicit:
+        raise InputError(f"runner {spec} has no recipe {wanted!r}; it has {', '.join(runner.recipes)}")
+    return []
+
+
+def plan(
+    dataset: Dataset,
+    specs: Sequence[str],
+    splits: Sequence[str] = ("official",),
+    options: Options | None = None,
+    *,
+    fill_from: Dataset | None = None,
+    explicit: bool = True,
+) -> list[Job]:
+    """Runner names x recipes x splits x seeds -> jobs, in that order of loops: splits, runners, recipes, seeds.
+
+    Raises InputError for an unknown runner, recipe, parameter or split before anything runs.
+    """
+    options = options or Options()
+    jobs: dict[str, Job] = {}
+    for split_name in [name for wanted in splits for name in expand(wanted)]:
+        split = make_split(dataset, split_name)
+        if options.limit is not None:
+            split = limit_rows(split, dataset, options.limit, seed=0)
+        for spec in specs:
+            name, params = registry.parse(spec)
+            runner_class = registry.get(name)
+            for recipe in recipes_of(runner_class, options.recipe, spec, explicit):
+                runner = runner_class(recipe, **params)
+                for seed in range(options.seeds):
+                    info = _info(runner, dataset, split, seed, options, fill_from)
+                    jobs.setdefault(info.key, Job(info, spec, dataset, split, fill_from))
+    if not jobs:
+        raise InputError(f"no runner has a recipe {options.recipe!r}; `fer-bench list` shows what each has")
+    return list(jobs.values())
+
+
+def _info(
+    runner: Runner, dataset: Dataset, split: Split, seed: int, options: Options, fill_from: Dataset | None
+) -> JobInfo:
+    epochs = options.epochs
+    if epochs is None and dataset.name.startswith("synthetic"):
+        epochs = runner.info.demo_epochs
+    fields = {
+        "runner": runner.info.name,
+        "params": {k: v for k, v in runner.params.items() if v != runner.parameters[k]},
+        "runner_version": runner.info.version,
+        "family": runner.info.family,
+        "recipe": runner.recipe_name,
+        "recipe_digest": runner.recipe.digest(),
+        "dataset": dataset.name,
+        "dataset_digest": dataset.digest,
+        "classes": list(dataset.classes),
+        "split": split.name,
+        "split_digest": split.digest,
+        "train_images": len(split.train),
+        "validation_images": len(split.validation),
+        "test_images": len(split.test),
+        "seed": seed,
+        "epochs": epochs,
+        "limit": options.limit,
+        "weights": options.weights,
+        "balance": options.balance,
+        "fill_digest": fill_from.digest if fill_from else None,
+    }
+    return JobInfo.model_validate({"key": key_of(fields), **fields})
+
+
+def training_rows(job: Job) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """The arrays that a worker gets, and foreign images (n, 48, 48) uint8 to append to train, if any.
+
+    Labels of the test part are not among them.
+    """
+    labels, split = job.dataset.labels, job.split
+    train_labels = labels[split.train]
+    foreign = None
+    if job.fill_from is not None:
+        extra = fill(train_labels, job.fill_from, job.dataset.classes, seed=job.info.seed)
+        names = {name: i for i, name in enumerate(job.dataset.classes)}
+        foreign = np.ascontiguousarray(job.fill_from.images[extra])
+        mapped = [names[job.fill_from.classes[label]] for label in job.fill_from.labels[extra]]
+        train_labels = np.concatenate([train_labels, np.asarray(mapped, np.int8)])
+    order, weights = balanced(train_labels, len(job.dataset.classes), job.info.balance, seed=job.info.seed)
+    arrays = {
+        "train_rows": split.train.astype(np.int64),
+        "train_order": order.astype(np.int64),
+        "train_labels": train_labels.astype(np.int8),
+        "val_rows": split.validation.astype(np.int64),
+        "val_labels": labels[split.validation].astype(np.int8),
+        "test_rows": split.test.astype(np.int64),
+    }
+    if weights is not None:
+        arrays["train_weights"] = weights.astype(np.float32)
+    return arrays, foreign

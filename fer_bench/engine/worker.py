@@ -1,0 +1,224 @@
+"""The worker: one job, in a process of its own (``python -m fer_bench.engine.worker FOLDER``).
+
+It reads ``task.json`` and ``input.npz`` from FOLDER, maps the images, fits, predicts, and writes ``outcome.json`` with its
+files under ``out/``. It is told which rows the test part has, never their labels. Progress goes to ``progress.jsonl``, so
+that whatever a runner prints can't be taken for it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..runners.base import Context, FitSummary, Part, Runner
+from ..store import HISTORY, MODEL, PREDICTIONS
+
+LATENCY_CALLS = 30
+TASK, INPUT, PROGRESS, OUTCOME, LOG, OUT = (
+    "task.json",
+    "input.npz",
+    "progress.jsonl",
+    "outcome.json",
+    "log.txt",
+    "out",
+)
+
+
+def main(folder: Path) -> int:
+    """Runs the task in ``folder``; 0 where the outcome is ok."""
+    task = json.loads((folder / TASK).read_text(encoding="utf-8"))
+    try:
+        outcome = run(task, folder)
+    except InputError as error:
+        outcome = {"status": "error", "message": str(error)}
+    except MemoryError as error:
+        outcome = {"status": "oom", "message": f"out of memory: {error}"}
+    except Exception as error:
+        traceback.print_exc()
+        kind = type(error).__name__
+        text = " ".join(str(error).split())[:500]
+        full = kind == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in text or kind == "OutOfMemoryError"
+        outcome = {"status": "oom" if full else "error", "message": f"{kind}: {text}"}
+    write_json(folder / OUTCOME, outcome)
+    return 0 if outcome["status"] == "ok" else 1
+
+
+def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Fit, predict, save; returns the outcome."""
+    from .. import registry
+
+    for warning in registry.load_plugins(task["plugins"]):
+        print(warning, file=sys.stderr)
+    runner = registry.make(task["spec"], task["recipe"])
+    out = folder / OUT
+    (out / MODEL).mkdir(parents=True)
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    with (folder / PROGRESS).open("a", encoding="utf-8", buffering=1) as progress:
+
+        def report(event: Mapping[str, Any]) -> None:
+            progress.write(json.dumps(dict(event), default=float) + "\n")
+
+        context = Context(
+            classes=tuple(task["classes"]),
+            key=task["key"],
+            workdir=scratch,
+            epochs=task["epochs"],
+            weights=task["weights"],
+            device=task["device"],
+            tensorboard=Path(task["tensorboard"]) if task["tensorboard"] else None,
+            report=report,
+        )
+        with context.phase("load"):
+            train, validation, test_images = load_parts(task, folder)
+        start = time.perf_counter()
+        summary = runner.fit(train, validation, context) or FitSummary()
+        fit_seconds = time.perf_counter() - start
+        report({"phase": "predict"})
+        start = time.perf_counter()
+        probabilities = checked(runner.predict_proba(test_images), len(test_images), len(context.classes))
+        predict_seconds = time.perf_counter() - start
+        val_images = validation.images if validation else test_images[:0]
+        val_probabilities = probabilities[:0]
+        if validation:
+            val_probabilities = checked(runner.predict_proba(val_images), len(val_images), len(context.classes))
+        latency = latencies(runner, test_images)
+    np.savez_compressed(
+        out / PREDICTIONS,
+        probabilities=probabilities.astype(np.float16),
+        val_probabilities=val_probabilities.astype(np.float16),
+    )
+    write_history(out / HISTORY, summary.history)
+    runner.save(out / MODEL)
+    parameters = runner.count_parameters(len(context.classes)) or {}
+    epochs = summary.epochs_run
+    return {
+        "status": "ok",
+        "training": {
+            "init": summary.init,
+            "checkpoint": summary.checkpoint,
+            "epochs_run": epochs,
+            "epochs_planned": summary.epochs_planned,
+            "best_epoch": summary.best_epoch,
+            "stopped": summary.stopped,
+            "extra": summary.extra,
+        },
+        "cost": {
+            "parameters": parameters.get("total"),
+            "parameters_trainable": parameters.get("trainable"),
+            "model_bytes": sum(p.stat().st_size for p in (out / MODEL).rglob("*") if p.is_file()),
+            "fit_seconds": fit_seconds,
+            "phases": context.seconds,
+            "train_images_per_second": throughput(len(train.labels) * (epochs or 1), context.seconds.get("train")),
+            "predict_images_per_second": throughput(len(test_images), predict_seconds),
+            "latency_p50_ms": latency[0],
+            "latency_p95_ms": latency[1],
+            **peak_memory(task["device"]),
+        },
+        "ran_on": ran_on(task["device"]),
+    }
+
+
+def load_parts(task: dict[str, Any], folder: Path) -> tuple[Part, Part | None, np.ndarray]:
+    """Train, validation (None where the split has none) and the test images."""
+    images = np.load(task["images"], mmap_mode="r", allow_pickle=False)
+    with np.load(folder / INPUT, allow_pickle=False) as given:
+        rows = {name: given[name] for name in given.files}
+    train_images = images[rows["train_rows"]]
+    if "foreign_images" in rows:
+        train_images = np.concatenate([train_images, rows["foreign_images"]])
+    order = rows["train_order"]
+    if not np.array_equal(order, np.arange(len(train_images))):
+        train_images = train_images[order]
+    train = Part(train_images, rows["train_labels"][order], rows.get("train_weights"))
+    validation = Part(images[rows["val_rows"]], rows["val_labels"]) if len(rows["val_rows"]) else None
+    return train, validation, images[rows["test_rows"]]
+
+
+def checked(probabilities: Any, images: int, classes: int) -> np.ndarray:
+    """The probabilities as float32. Raises ValueError where they are not what the contract says."""
+    array = np.asarray(probabilities, np.float32)
+    if array.shape != (images, classes):
+        raise ValueError(f"predict_proba returned shape {array.shape}, wanted {(images, classes)}")
+    if not np.isfinite(array).all():
+        raise ValueError("predict_proba returned NaN or infinity: the training diverged, or the runner is wrong")
+    if (array < -1e-6).any() or not np.allclose(array.sum(1), 1, atol=1e-2):
+        raise ValueError("predict_proba returned rows that are not probabilities (negative, or not summing to one)")
+    return array
+
+
+def latencies(runner: Runner, images: np.ndarray) -> tuple[float, float]:
+    """Median and 95th percentile in milliseconds of predicting one image, after three warm-up calls."""
+    times = []
+    for i in range(LATENCY_CALLS + 3):
+        one = images[i % len(images)][None]
+        start = time.perf_counter()
+        runner.predict_proba(one)
+        times.append((time.perf_counter() - start) * 1000)
+    return float(np.percentile(times[3:], 50)), float(np.percentile(times[3:], 95))
+
+
+def throughput(images: int, seconds: float | None) -> float | None:
+    return images / seconds if seconds else None
+
+
+def peak_memory(device: str) -> dict[str, int]:
+    """Peak RAM of this process in bytes, where the system tells, and of the GPU where a framework tells."""
+    peaks = {}
+    try:
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        peaks["peak_ram_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    except ImportError:  # Windows
+        import psutil
+
+        peaks["peak_ram_bytes"] = psutil.Process().memory_info().peak_wset
+    if device.startswith("gpu"):
+        if "jax" in sys.modules:
+            stats = sys.modules["jax"].devices()[0].memory_stats() or {}
+            if "peak_bytes_in_use" in stats:
+                peaks["peak_gpu_bytes"] = int(stats["peak_bytes_in_use"])
+        elif "tensorflow" in sys.modules:
+            peaks["peak_gpu_bytes"] = int(
+                sys.modules["tensorflow"].config.experimental.get_memory_info("GPU:0")["peak"]
+            )
+    return peaks
+
+
+def ran_on(device: str) -> dict[str, str]:
+    """Backend and device that really ran: Keras's where a Keras model ran, else the processor (or xgboost's GPU)."""
+    if "keras" not in sys.modules:
+        return {"backend": "", "device": device}
+    from ..training.device import describe
+
+    return {name: str(value) for name, value in describe().items() if name in ("backend", "device")}
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    if not history:
+        return
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in history for name in row)))
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all: the parent may look at any time."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, default=str), encoding="utf-8")
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

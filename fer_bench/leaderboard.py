@@ -1,0 +1,187 @@
+"""Records -> leaderboards: pure functions, in which the order of the records never matters."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .columns import COLUMNS, NOT_RUN, Column, Row, percent
+from .records import RunRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Expected(Protocol):
+    """What a board needs to know of a runner that should stand on it; a RunnerInfo has it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def family(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Board:
+    """One leaderboard: everything measured on the same test images under the same labels. ``slug`` names its files."""
+
+    dataset: str
+    dataset_digest: str
+    split: str
+    split_digest: str
+    classes: tuple[str, ...]
+    test_images: int
+    rows: tuple[Row, ...] = ()
+    slug: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.dataset}, split {self.split}: {self.test_images:,} test images, {len(self.classes)} emotions"
+
+    def table(self, which: str) -> tuple[list[Column], list[list[str]]]:
+        """The columns of the "report" or the "short" table that have something to say, and the cells of each row."""
+        columns = [column for column in COLUMNS if which in column.tables]
+        cells = [[column.text(row) for column in columns] for row in self.rows]
+        used = [i for i in range(len(columns)) if any(row[i] for row in cells)]
+        return [columns[i] for i in used], [[row[i] for i in used] for row in cells]
+
+    def frame(self) -> pd.DataFrame:
+        """Every column of every row, unformatted (fractions, seconds), with what identifies the board in front."""
+        import pandas as pd
+
+        identity = {
+            "dataset": self.dataset,
+            "dataset_digest": self.dataset_digest,
+            "split": self.split,
+            "split_digest": self.split_digest,
+            "classes": " ".join(self.classes),
+        }
+        rows = [[*identity.values(), *(column.value(row) for column in COLUMNS)] for row in self.rows]
+        dtypes = dict.fromkeys(identity, "string") | {column.name: column.dtype for column in COLUMNS}
+        return pd.DataFrame(rows, columns=list(dtypes), dtype=object).astype(dtypes)
+
+    def text(self) -> str:
+        """For a terminal: the short table, at most 120 wide with the built-in runners, and below it notes and rows not run."""
+        run = replace(self, rows=tuple(row for row in self.rows if row.records))
+        columns, cells = run.table("short")
+        align = ["left" if column.dtype == "string" else "right" for column in columns]
+        lines = [self.title, _text_table([column.header for column in columns], cells, align)]
+        noted: dict[str, list[str]] = defaultdict(list)
+        for row in run.rows:
+            noted[row.note()].append(f"{row.label} ({row.recipe})")
+        lines += [f"{', '.join(rows)}: {shorten(note)}" for note, rows in noted.items() if note]
+        if waiting := [row.runner for row in self.rows if not row.records]:
+            lines.append(f"{NOT_RUN}: {', '.join(waiting)}")
+        return "\n".join(lines)
+
+    def emotion_rows(self) -> list[list[str]]:
+        """For each row with scores: its label, recipe, and F1 in percent for each emotion, as means over seeds."""
+        return [
+            [row.label, row.recipe or "", *(percent(row.emotion_mean(name, "f1")) for name in self.classes)]
+            for row in self.rows
+            if row.runs
+        ]
+
+    def emotions_text(self) -> str:
+        """F1 in percent, emotion by emotion, for a terminal."""
+        align = ["left", "left", *["right"] * len(self.classes)]
+        return _text_table(["Runner", "Recipe", *self.classes], self.emotion_rows(), align)
+
+
+def _text_table(headers: Sequence[str], cells: list[list[str]], align: Sequence[str]) -> str:
+    from tabulate import tabulate
+
+    return tabulate(cells, headers, disable_numparse=True, colalign=align if cells else None)
+
+
+def shorten(text: str, length: int = 240) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def boards(runs: Iterable[RunRecord], expected: Iterable[Expected] = ()) -> list[Board]:
+    """Leaderboards from records in any order: real data before synthetic, ``official`` before other splits.
+
+    Where two records have the same job key, the later one stands. Rows are sorted by accuracy; below them those that
+    failed, then the ``expected`` runners that no record of that board names.
+    """
+    latest: dict[tuple[Board, str], RunRecord] = {}
+    for run in runs:
+        place = (_board_of(run), run.job.key)
+        latest[place] = max(latest.get(place, run), run, key=_age)
+    groups: dict[Board, list[RunRecord]] = defaultdict(list)
+    for (board, _), run in latest.items():
+        groups[board].append(run)
+    names = Counter((board.dataset, board.split) for board in groups)
+    known = list(expected)
+    ordered = sorted(
+        groups, key=lambda b: (b.dataset.startswith("synthetic"), b.dataset, b.split != "official", repr(b))
+    )
+    return [
+        replace(board, rows=_rows(groups[board], known), slug=_slug(board, names[board.dataset, board.split] > 1))
+        for board in ordered
+    ]
+
+
+def _board_of(run: RunRecord) -> Board:
+    job = run.job
+    return Board(job.dataset, job.dataset_digest, job.split, job.split_digest, tuple(job.classes), job.test_images)
+
+
+def _slug(board: Board, crowded: bool) -> str:
+    name = f"{board.dataset}-{board.split}"
+    if crowded:
+        name += f"-{hashlib.sha256(repr(board).encode()).hexdigest()[:8]}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+
+
+def _age(run: RunRecord) -> tuple[str, str]:
+    return run.started, run.model_dump_json()
+
+
+def _configuration(run: RunRecord) -> tuple[Any, ...]:
+    """What runs of one row share, but for its init, which a failed run may not have come to know."""
+    job = run.job
+    params = tuple(sorted((name, repr(value)) for name, value in job.params.items()))
+    return job.runner, job.recipe, params, job.weights, job.epochs, job.limit, job.balance, job.fill_digest
+
+
+def _rows(runs: Iterable[RunRecord], expected: Iterable[Expected]) -> tuple[Row, ...]:
+    configurations: dict[tuple[Any, ...], dict[tuple[int, str], list[RunRecord]]] = {}
+    for run in sorted(runs, key=lambda run: (_configuration(run)[:2], run.job.seed, _age(run))):
+        versions = configurations.setdefault(_configuration(run), {})
+        versions.setdefault((run.job.runner_version, run.job.recipe_digest), []).append(run)
+    rows: list[Row] = []
+    for versions in configurations.values():
+        newest = max(versions, key=lambda version: max(_age(run) for run in versions[version]))
+        for version, members in versions.items():
+            rows += _rows_of(members, superseded=version != newest)
+    rows.sort(key=_place)
+    accuracies = [row.mean("accuracy") for row in rows if row.runs]
+    ranked = [replace(row, rank=1 + accuracies.index(row.mean("accuracy"))) if row.runs else row for row in rows]
+    present = {row.runner for row in rows}
+    return (*ranked, *(Row(info.name, info.family) for info in expected if info.name not in present))
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    accuracy = row.mean("accuracy")
+    inits = [run.training.init for run in row.runs]
+    return accuracy is None, -(accuracy or 0.0), row.label, row.recipe, row.superseded, inits, row.note()
+
+
+def _rows_of(members: Sequence[RunRecord], superseded: bool) -> list[Row]:
+    """One row for each init among the runs that went well; failed ones stand with the largest of these, or alone."""
+    job = members[0].job
+    good: dict[str, list[RunRecord]] = {}
+    for run in members:
+        if run.status == "ok" and run.scores:
+            good.setdefault(run.training.init, []).append(run)
+    failed = tuple(run for run in members if run.status != "ok" or not run.scores)
+    groups = sorted(good.values(), key=lambda group: (-len(group), group[0].training.init)) or [[]]
+    return [
+        Row(job.runner, job.family, job.recipe, tuple(group), failed if i == 0 else (), superseded)
+        for i, group in enumerate(groups)
+    ]

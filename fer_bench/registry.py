@@ -1,0 +1,229 @@
+"""Runners by name, imported when asked for: the built-in ones, entry points, and what ``--plugin`` names."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from .errors import InputError
+from .runners.base import Runner, RunnerInfo
+
+#: name -> "module:Class", in the order of the tables; nothing of it is imported before it is asked for.
+BUILTINS = {
+    "svm": "fer_bench.runners.svm:SVM",
+    "hog-svm": "fer_bench.runners.hog_svm:HogSVM",
+    "xgboost": "fer_bench.runners.xgboost:XGBoost",
+    "mlp": "fer_bench.runners.mlp:MLP",
+    "custom-cnn": "fer_bench.runners.custom_cnn:CustomCNN",
+    "stacked-cnn": "fer_bench.runners.stacked_cnn:StackedCNN",
+    "vgg-bottleneck": "fer_bench.runners.vgg_bottleneck:VGGBottleneck",
+    "vgg19-frozen": "fer_bench.runners.vgg19:VGG19Frozen",
+    "vgg19-full": "fer_bench.runners.vgg19:VGG19Full",
+    "mini-xception": "fer_bench.runners.mini_xception:MiniXception",
+    "inception-v3": "fer_bench.runners.inception_v3:InceptionV3",
+    "inception-v3-flatten": "fer_bench.runners.inception_v3:InceptionV3Flatten",
+    "resnet50": "fer_bench.runners.resnet50:ResNet50",
+    "staged-cnn": "fer_bench.runners.staged_cnn:StagedCNN",
+}
+GROUP = "fer_bench.runners"
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+R = TypeVar("R", bound=type[Runner])
+_plugins: dict[str, type[Runner]] = {}
+_origins: dict[str, str] = {}
+_loaded: set[str] = set()
+
+
+def register(name: str) -> Callable[[R], R]:
+    """Class decorator: makes a Runner known under ``name`` and completes its ``info``.
+
+    The summary is the first line of the docstring where ``info`` has none. Published figures and notes of a base class
+    do not pass to a subclass without an ``info`` of its own.
+
+    Raises:
+        ValueError: a malformed name, or one that another class has.
+        TypeError: not a Runner subclass, or one with abstract methods left.
+    """
+
+    def decorate(cls: R) -> R:
+        if not NAME.fullmatch(name):
+            raise ValueError(
+                f"runner name {name!r}: use lower-case letters, digits, '.', '_' and '-' only"
+            )
+        if not (isinstance(cls, type) and issubclass(cls, Runner)):
+            raise TypeError(f"{cls!r} is not a subclass of fer_bench.Runner, so it can't be the runner {name!r}")
+        if inspect.isabstract(cls):
+            raise TypeError(f"runner {name!r}: {_path(cls)} lacks {', '.join(sorted(cls.__abstractmethods__))}")
+        holder = BUILTINS.get(name) or (_path(_plugins[name]) if name in _plugins else _path(cls))
+        if holder != _path(cls):
+            raise ValueError(f"runner name {name!r} is taken by {holder}; {_path(cls)} needs another one")
+        cls.info = _complete(cls, name)
+        if name not in BUILTINS:
+            _plugins[name] = cls
+            _origins.setdefault(name, cls.__module__)
+        return cls
+
+    return decorate
+
+
+def _path(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _complete(cls: type[Runner], name: str) -> RunnerInfo:
+    info = cls.info
+    if "info" not in vars(cls):
+        info = replace(info, summary="", source="", published=(), notes=())
+    doc = inspect.cleandoc(cls.__doc__ or "").partition("\n")[0].rstrip(".")
+    families = (base.info.family for base in cls.__mro__ if issubclass(base, Runner))
+    return replace(info, name=name, summary=info.summary or doc, family=next(filter(None, families), "plugin"))
+
+
+def names() -> list[str]:
+    """The built-in runners in the order of the tables, then the plugins loaded so far, by name."""
+    return [*BUILTINS, *sorted(_plugins)]
+
+
+def origin(name: str) -> str:
+    """Where a runner comes from: "built-in", or the package, module or file that registered it."""
+    return "built-in" if name in BUILTINS else _origins[name]
+
+
+def get(name: str) -> type[Runner]:
+    """The runner's class. Raises InputError for a name that nobody registered."""
+    if name in _plugins:
+        return _plugins[name]
+    if name not in BUILTINS:
+        close = difflib.get_close_matches(name.lower(), names(), n=2, cutoff=0.5)
+        meant = f"did you mean {' or '.join(close)}?" if close else "is its plugin installed, or given with --plugin?"
+        raise InputError(f"no runner {name!r}: {meant} 'fer-bench list' shows all")
+    module, _, attribute = BUILTINS[name].partition(":")
+    cls: type[Runner] = getattr(importlib.import_module(module), attribute)
+    return cls
+
+
+def parse(spec: str) -> tuple[str, dict[str, str]]:
+    """``"stacked-cnn[n=2,m=3]"`` -> ``("stacked-cnn", {"n": "2", "m": "3"})``. Raises InputError if malformed."""
+    match = re.fullmatch(r"\s*([^\[\]=,\s]+)\s*(?:\[([^\[\]]+)\])?\s*", spec)
+    if not match:
+        raise InputError(f"runner {spec!r}: write NAME or NAME[parameter=value,...], as in stacked-cnn[n=2,m=3]")
+    params: dict[str, str] = {}
+    for item in match[2].split(",") if match[2] else ():
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not (key.isidentifier() and equals and value):
+            raise InputError(f"runner {spec!r}: {item.strip()!r} is not parameter=value")
+        if key in params:
+            raise InputError(f"runner {spec!r}: parameter {key!r} is given twice")
+        params[key] = value
+    return match[1], params
+
+
+def make(spec: str, recipe: str = "") -> Runner:
+    """A new runner from ``name`` or ``name[parameter=value,...]``, with a recipe's name (default: its first one).
+
+    Raises InputError for an unknown runner, recipe or parameter, and for a value of the wrong type.
+    """
+    name, params = parse(spec)
+    cls = get(name)
+    if params.keys() & {"recipe", "self"}:
+        raise InputError(f"runner {spec!r}: no parameter of that name; a recipe is chosen with --recipe, not in brackets")
+    return cls(recipe, **params)
+
+
+def load_plugins(extra: Sequence[str] = ()) -> list[str]:
+    """Imports every entry point of the group ``fer_bench.runners``, then ``extra``: modules or paths of .py files.
+
+    An entry point names a Runner class, or a module that registers some. What was loaded before is not loaded again.
+
+    Returns:
+        One line for each plugin that could not be used; none of its runners is registered.
+
+    Raises:
+        InputError: an item of ``extra`` is neither a file nor a module.
+    """
+    warnings = []
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        package = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+        warnings += _load(f"{point.name} = {point.value}", package, partial(_use, point))
+    for item in extra:
+        warnings += _load(item, item, _importer(item))
+    return warnings
+
+
+def _load(label: str, where: str, load: Callable[[], ModuleType | type[Runner]]) -> list[str]:
+    """Runs one plugin's ``load``; a plugin that fails leaves nothing behind but its warning."""
+    if label in _loaded:
+        return []
+    before = dict(_plugins)
+    left_out = f"plugin {label} is left out:" if label == where else f"plugin {label} ({where}) is left out:"
+    try:
+        found = load()
+    except (Exception, SystemExit) as error:
+        _plugins.clear()
+        _plugins.update(before)
+        return [f"{left_out} {type(error).__name__}: {' '.join(str(error).split())}"]
+    module = found.__name__ if isinstance(found, ModuleType) else found.__module__
+    if not any(f"{cls.__module__}.".startswith(f"{module}.") for cls in _plugins.values()) and _plugins == before:
+        return [f'{left_out} it registers no runner; decorate its class with @fer_bench.register("name")']
+    _origins.update(dict.fromkeys(_plugins.keys() - before.keys(), where))
+    _loaded.add(label)
+    return []
+
+
+def _use(point: EntryPoint) -> ModuleType | type[Runner]:
+    found = point.load()
+    if isinstance(found, ModuleType) or found in _plugins.values():
+        return found
+    return register(point.name)(found)
+
+
+def _importer(item: str) -> Callable[[], ModuleType]:
+    """How to import a module's name or a .py file, once it is known to be there."""
+    path = Path(item)
+    if path.suffix == ".py" or len(path.parts) > 1:
+        if not path.is_file():
+            raise InputError(f"--plugin {item}: no such file")
+        return partial(_import_file, path.resolve())
+    if not _module_exists(item):
+        hint = f"write {item}.py for the file here" if Path(f"{item}.py").is_file() else "is it installed?"
+        raise InputError(f"--plugin {item}: no such module; {hint}")
+    return partial(importlib.import_module, item)
+
+
+def _module_exists(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (Exception, SystemExit) as error:
+        # Finding a submodule imports its package. A package that fails says why when the plugin itself is imported.
+        return not (isinstance(error, ModuleNotFoundError) and error.name and name.startswith(error.name))
+
+
+def _import_file(path: Path) -> ModuleType:
+    # The name does not depend on the folder, so that a model saved with classes of this file loads on another machine.
+    name = f"fer_bench_plugin_{path.stem}"
+    present = sys.modules.get(name)
+    if present is not None:
+        if present.__file__ != str(path):
+            raise ImportError(f"{present.__file__} has the same file name; rename one of them")
+        return present
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

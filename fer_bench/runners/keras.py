@@ -1,0 +1,171 @@
+"""KerasRunner: a deep model is its ``build`` method and its recipes; everything else is here."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ..data.dataset import IMAGE_SIZE
+from .base import Context, FitSummary, Part, Runner, RunnerInfo
+
+if TYPE_CHECKING:
+    import keras
+
+FILE = "model.keras"
+
+
+class KerasRunner(Runner):
+    """A system whose ``build`` returns a Keras model; trained by its recipe, stage by stage.
+
+    The model that is trained and saved takes (N, 48, 48, 1) uint8: scaling, resizing and copying to three channels are
+    its first layer, augmentation is compiled into the training step.
+    """
+
+    info: ClassVar[RunnerInfo] = RunnerInfo(family="deep")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.info.family:
+            cls.info = replace(cls.info, family="deep")
+
+    def __init__(self, recipe: str = "", **params: Any) -> None:
+        super().__init__(recipe, **params)
+        self.weights = "random"
+        self.init = "random"
+        self._model: keras.Model | None = None
+        self._has_backbone = False
+
+    @abstractmethod
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+        """The model: (N, *input_shape) float32, scaled as the recipe says -> (N, classes), a softmax."""
+
+    def set_trainable(self, model: keras.Model, trainable: str) -> None:
+        """Called with what ``build`` returned before each stage; sets its layers' flags as ``trainable`` names them.
+
+        As it stands it knows only "all", which leaves the flags as ``build`` set them.
+        """
+        if trainable != "all":
+            raise NotImplementedError(f"{type(self).__name__}.set_trainable must say what {trainable!r} means")
+
+    def backbone(self, application: str, input_shape: tuple[int, int, int], **kwargs: Any) -> keras.Model:
+        """keras.applications.<application> without its top, with the weights that the run asks for.
+
+        ``self.weights`` is "random" outside ``fit``, so counting parameters downloads nothing. Sets ``self.init``.
+
+        Raises:
+            InputError: the weights can't be had or don't fit.
+        """
+        from ..training import weights
+
+        self._has_backbone = True
+        model, self.init = weights.backbone(application, input_shape, self.weights, **kwargs)
+        return model
+
+    def fit(self, train: Part, validation: Part | None, context: Context) -> FitSummary:
+        """Trains as the recipe says; see training.fit.train for what validation decides."""
+        import keras
+
+        from ..training.augment import Augment
+        from ..training.fit import train as train_model
+
+        with context.phase("compile"):
+            keras.utils.set_random_seed(context.seed("init"))
+            core = self.core(len(context.classes), context.weights)
+            augment = Augment(self.recipe.augmentation, context.seed("augment"), name="augment")
+            # Two models that share their layers, so that what is saved holds neither augmentation nor optimizer.
+            trained = self.on_images(core, augment)
+            self.assemble(core)
+        summary = train_model(
+            trained,
+            _with_channel(train.images),
+            train.labels,
+            train.weights,
+            None if validation is None else _with_channel(validation.images),
+            None if validation is None else validation.labels,
+            self.recipe,
+            context,
+            set_trainable=lambda trainable: self.set_trainable(core, trainable),
+        )
+        summary.init = self.init
+        return summary
+
+    def predict_proba(self, images: np.ndarray) -> np.ndarray:
+        """(N, 48, 48) uint8 -> (N, classes) float32, each row summing to one."""
+        from ..training.fit import predict
+
+        if self._model is None:
+            raise RuntimeError(f"{type(self).__name__}.predict_proba before fit or load")
+        return predict(self._model, _with_channel(images))
+
+    def save(self, directory: Path) -> None:
+        """Writes model.keras: images in, probabilities out."""
+        if self._model is None:
+            raise RuntimeError(f"{type(self).__name__}.save before fit or load")
+        self._model.save(directory / FILE)
+
+    def load(self, directory: Path) -> None:
+        import keras
+
+        from ..training import preprocess  # noqa: F401  registers the layers that the file names
+
+        self._model = keras.models.load_model(directory / FILE, safe_mode=True)
+
+    def count_parameters(self, classes: int = 7) -> dict[str, int]:
+        """Of what ``build`` returns: all, and those that its flags let learn."""
+        core = self.core(classes, "random")
+        return {"total": core.count_params(), "trainable": sum(int(np.prod(w.shape)) for w in core.trainable_weights)}
+
+    def core(self, classes: int, weights: str) -> keras.Model:
+        """What ``build`` returns, in the recipe's precision and with its first weights; sets ``self.init``.
+
+        A model that does not end in a softmax (the published MLP ends in a relu) gets its rows normalised. For runners
+        with a ``fit`` of their own, as ``on_images`` and ``assemble`` are.
+        """
+        import keras
+
+        from ..training.preprocess import Normalise
+        from ..training.weights import is_path, load_into
+
+        self.weights = "random" if weights == "auto" and self.recipe.weights == "random" else weights
+        self.init, self._has_backbone = "random", False
+        shape = (self.recipe.image_size, self.recipe.image_size, self.recipe.channels)
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.recipe.precision)
+        try:
+            core = self.build(shape, classes)
+        finally:
+            keras.config.set_dtype_policy(policy)
+        if is_path(self.weights) and not self._has_backbone:
+            self.init = load_into(core, self.weights)
+        last = core.outputs[0]._keras_history.operation
+        if isinstance(last, keras.layers.Layer):
+            # Probabilities in bfloat16 would have two digits.
+            last.dtype_policy = "float32"
+        if isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax:
+            return core
+        return keras.Model(core.inputs, Normalise(name="normalise")(core.outputs[0]), name=core.name)
+
+    def on_images(self, model: keras.Model, augment: keras.Layer | None = None) -> keras.Model:
+        """``model``, which takes what ``build``'s model takes, on raw images (N, 48, 48, 1) uint8; shares its weights."""
+        import keras
+
+        from ..training.preprocess import Preprocess
+
+        recipe = self.recipe
+        images = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1), dtype="uint8", name="images")
+        x = images if augment is None else augment(images)
+        x = Preprocess(recipe.image_size, recipe.channels, recipe.scaling, name="preprocess")(x)
+        return keras.Model(images, model(x))
+
+    def assemble(self, core: keras.Model) -> None:
+        """Makes ``core``, trained now or later, what this runner predicts with and saves."""
+        self._model = self.on_images(core)
+
+
+def _with_channel(images: np.ndarray) -> np.ndarray:
+    """(N, 48, 48) -> (N, 48, 48, 1)."""
+    return np.asarray(images)[..., None]

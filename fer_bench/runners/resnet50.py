@@ -1,0 +1,98 @@
+"""resnet50: ResNet50 of ImageNet, first frozen, then fine-tuned from its layer 155 on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from .base import Published, RunnerInfo
+from .keras import KerasRunner
+from .recipe import Recipe, Stage
+from .shared import MODERATE, vgg_preprocessing
+
+if TYPE_CHECKING:
+    import keras
+
+#: Keras' ResNet50 counts 175 layers; the source unfreezes those from here on.
+FINE_TUNE_START = 155
+
+
+class ResNet50(KerasRunner):
+    """ResNet50, global average pooling, Dropout 0.2, softmax; 23,602,055 parameters for seven classes.
+
+    A stage trains "head", "from-155" (the last 20 layers of the backbone too) or "all". The recipe's option
+    ``batch_statistics`` lets the backbone's batch normalisation learn; the source calls it with training=False.
+    """
+
+    info = RunnerInfo(
+        name="resnet50",
+        family="deep",
+        summary="ResNet50 of ImageNet, frozen and then fine-tuned at its end",
+        source="resnet50-finetune",
+        demo_epochs=2,
+        published=(
+            Published(
+                0.8633,
+                None,
+                "28,709 / 7,178: PublicTest and PrivateTest together",
+                "binary accuracy over the seven one-hot outputs; precision 0.670, recall 0.085, AUC 0.745",
+                "not categorical accuracy: a model that always says 'none of them' gets 6/7 = 0.857",
+            ),
+            Published(
+                0.852,
+                None,
+                "28,709 / 7,178: PublicTest and PrivateTest together",
+                "binary accuracy after the first 20 epochs, backbone frozen",
+                "not categorical accuracy: a model that always says 'none of them' gets 6/7 = 0.857",
+            ),
+        ),
+        notes=(
+            "published: input size, preprocessing, optimizer and learning rates are not given. Taken: 48 pixels, ImageNet "
+            "preprocessing, Adam 1e-3 and then 1e-5, no augmentation; batch 64, as 113 steps over 7,178 images say.",
+            "published: batch normalisation keeps ImageNet's statistics, as the source calls the backbone with training=False.",
+        ),
+    )
+    recipes: ClassVar = {
+        "published": Recipe(
+            channels=3,
+            stages=(Stage(20, 1e-3, 64, "head"), Stage(20, 1e-5, 64, "from-155")),
+            weights="imagenet",
+            options=(("batch_statistics", False),),
+        ),
+        "tuned": Recipe(
+            channels=3,
+            optimizer="adamw",
+            learning_rate=5e-4,
+            weight_decay=1e-2,
+            schedule="cosine",
+            warmup_epochs=1,
+            batch=64,
+            epochs=7,
+            augmentation=MODERATE,
+            label_smoothing=0.1,
+            monitor="val_accuracy",
+            precision="mixed_bfloat16",
+            weights="imagenet",
+            options=(("batch_statistics", True),),
+        ),
+    }
+
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+        import keras
+        from keras import layers
+
+        backbone = self.backbone("ResNet50", input_shape, name="backbone")
+        inputs = keras.Input(input_shape)
+        x = vgg_preprocessing()(inputs)
+        x = backbone(x) if self.recipe.option("batch_statistics") else backbone(x, training=False)
+        x = layers.GlobalAveragePooling2D()(x)
+        x = layers.Flatten()(layers.Dropout(0.2)(x))
+        model = keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
+        self.set_trainable(model, self.recipe.plan()[-1].trainable)
+        return model
+
+    def set_trainable(self, model: keras.Model, trainable: str) -> None:
+        backbone = model.get_layer("backbone")
+        backbone.trainable = trainable != "head"
+        if trainable == "from-155":
+            for layer in backbone.layers[:FINE_TUNE_START]:
+                layer.trainable = False

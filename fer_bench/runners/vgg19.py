@@ -1,0 +1,147 @@
+"""vgg19-frozen and vgg19-full: VGG19 without its last pooling, as a fixed feature extractor or trained whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from .base import Published, RunnerInfo
+from .keras import KerasRunner
+from .recipe import Augmentation, EarlyStopping, Recipe, ReduceLR
+from .shared import MODERATE, vgg_preprocessing
+
+if TYPE_CHECKING:
+    import keras
+
+#: ImageDataGenerator's arguments in the notebook; its shear_range of .15 is in degrees, that is, next to none.
+NOTEBOOK_AUGMENTATION = Augmentation(rotation=15, shift=0.15, shear=0.15, zoom=0.15, flip=True)
+
+_STOPPING = EarlyStopping("val_accuracy", patience=11, min_delta=5e-5)
+_REDUCE = ReduceLR("val_accuracy", factor=0.5, patience=7, min_lr=1e-7)
+_ON_TEST = (
+    "early stopping, learning rate and checkpoint were chosen on the test part itself; there was no validation part"
+)
+_NOTES = (
+    "published: pixels in [0, 1] go into weights that were trained on mean-subtracted 0..255; tuned preprocesses as VGG does.",
+    "published: validation images are augmented too, as the source did with its test images; here test images never are.",
+)
+
+
+class _VGG19(KerasRunner):
+    """VGG19 up to block5_conv4; the recipe's option ``preprocessing`` is "vgg", or the source's "none"."""
+
+    def features(self, input_shape: tuple[int, int, int]) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.Model]:
+        """The input, block5_conv4's output (N, H/16, W/16, 512), and the backbone between them."""
+        import keras
+
+        vgg = self.backbone("VGG19", input_shape)
+        backbone = keras.Model(vgg.input, vgg.get_layer("block5_conv4").output, name="backbone")
+        inputs = keras.Input(input_shape)
+        x = vgg_preprocessing()(inputs) if self.recipe.option("preprocessing") == "vgg" else inputs
+        return inputs, backbone(x), backbone
+
+
+class VGG19Frozen(_VGG19):
+    """Average pooling 2x2 and Dense 512-384-96-32 on frozen features; 20,524,327 parameters, 499,943 trainable."""
+
+    info = RunnerInfo(
+        name="vgg19-frozen",
+        family="deep",
+        summary="VGG19 of ImageNet, frozen, under five dense layers",
+        source="emotion-detection-notebook, section 4 (Transfer Learning using Pretrained CNN Model)",
+        demo_epochs=2,
+        published=(Published(0.39, 0.37, "notebook-90-10", "test part", _ON_TEST),),
+        notes=_NOTES,
+    )
+    recipes: ClassVar = {
+        "published": Recipe(
+            channels=3,
+            batch=32,
+            epochs=100,
+            augmentation=NOTEBOOK_AUGMENTATION,
+            augment_validation=True,
+            monitor="val_accuracy",
+            early_stopping=_STOPPING,
+            reduce_lr=_REDUCE,
+            weights="imagenet",
+        ),
+        "tuned": Recipe(
+            channels=3,
+            optimizer="adamw",
+            learning_rate=1e-3,
+            weight_decay=1e-2,
+            schedule="cosine",
+            warmup_epochs=1,
+            batch=64,
+            epochs=8,
+            augmentation=Augmentation(rotation=5, shift=0.05, flip=True),
+            label_smoothing=0.05,
+            monitor="val_accuracy",
+            precision="mixed_bfloat16",
+            weights="imagenet",
+            options=(("preprocessing", "vgg"),),
+        ),
+    }
+
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+        from keras import Model, layers
+
+        inputs, x, backbone = self.features(input_shape)
+        backbone.trainable = False
+        x = layers.Flatten()(layers.AveragePooling2D(2)(x))
+        for units in (512, 384, 96, 32):
+            x = layers.Dense(units, activation="relu")(x)
+        return Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+    def set_trainable(self, model: keras.Model, trainable: str) -> None:
+        """Nothing to change: the backbone stays as ``build`` froze it."""
+
+
+class VGG19Full(_VGG19):
+    """Global average pooling and a softmax on VGG19, everything trainable; 20,027,975 parameters."""
+
+    info = RunnerInfo(
+        name="vgg19-full",
+        family="deep",
+        summary="VGG19 of ImageNet, trained whole",
+        source="emotion-detection-notebook, section 5 (Training VGG19 from scratch)",
+        demo_epochs=2,
+        published=(Published(0.6639, 0.6600, "notebook-90-10", "test part; epoch 18 of 50", _ON_TEST),),
+        notes=(*_NOTES, "published: 'from scratch' is the source's heading; it starts from ImageNet's weights."),
+    )
+    recipes: ClassVar = {
+        "published": Recipe(
+            channels=3,
+            learning_rate=1e-4,
+            batch=32,
+            epochs=50,
+            augmentation=NOTEBOOK_AUGMENTATION,
+            augment_validation=True,
+            monitor="val_accuracy",
+            early_stopping=_STOPPING,
+            reduce_lr=_REDUCE,
+            weights="imagenet",
+        ),
+        "tuned": Recipe(
+            channels=3,
+            optimizer="adamw",
+            learning_rate=1e-4,
+            weight_decay=1e-2,
+            schedule="cosine",
+            warmup_epochs=1,
+            batch=64,
+            epochs=12,
+            augmentation=MODERATE,
+            label_smoothing=0.1,
+            monitor="val_accuracy",
+            precision="mixed_bfloat16",
+            weights="imagenet",
+            options=(("preprocessing", "vgg"),),
+        ),
+    }
+
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+        from keras import Model, layers
+
+        inputs, x, _ = self.features(input_shape)
+        x = layers.GlobalAveragePooling2D()(x)
+        return Model(inputs, layers.Dense(classes, activation="softmax")(x))

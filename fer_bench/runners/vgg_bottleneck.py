@@ -1,0 +1,111 @@
+"""vgg-bottleneck: ImageNet features of VGG16 or VGG19, extracted once, under a two-layer classifier."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..errors import InputError
+from .base import Context, FitSummary, Part, Published, RunnerInfo
+from .keras import KerasRunner
+from .recipe import Recipe
+from .shared import vgg_preprocessing
+
+if TYPE_CHECKING:
+    import keras
+
+_BACKBONES = {"vgg16": "VGG16", "vgg19": "VGG19"}
+
+
+class VGGBottleneck(KerasRunner):
+    """Dense 512 relu, Dropout 0.5, softmax on 512 frozen features of a 48-pixel image; 266,247 trainable parameters.
+
+    Parameter ``backbone``: "vgg19", on whose features the source trained its classifier, or "vgg16".
+    """
+
+    info = RunnerInfo(
+        name="vgg-bottleneck",
+        family="deep",
+        summary="VGG features of ImageNet, extracted once, under two dense layers",
+        source="emotional-ai; its notebook 'transfer learning model' (github.com/alviniac/Emotional-AI)",
+        demo_epochs=20,
+        published=(
+            Published(
+                0.38,
+                None,
+                "20 % of Training held out",
+                "validation accuracy (0.377 in the last of 20 epochs, 0.391 in the best)",
+                "a validation figure, on rows of Training; no test figure is published",
+            ),
+        ),
+        notes=(
+            "published: as the notebook has it, rmsprop, batch 20, 20 epochs, the checkpoint of the lowest validation loss. "
+            "Its logged loss of 9.8 shows saturated softmax outputs: the features are large and are not normalised.",
+        ),
+    )
+    parameters: ClassVar = {"backbone": "vgg19"}
+    recipes: ClassVar = {
+        "published": Recipe(channels=3, optimizer="rmsprop", batch=20, epochs=20, weights="imagenet"),
+        "tuned": Recipe(
+            channels=3,
+            optimizer="adamw",
+            learning_rate=3e-4,
+            weight_decay=0.05,
+            schedule="cosine",
+            warmup_epochs=2,
+            batch=128,
+            epochs=60,
+            label_smoothing=0.1,
+            monitor="val_accuracy",
+            precision="mixed_bfloat16",
+            weights="imagenet",
+        ),
+    }
+
+    def __init__(self, recipe: str = "", **params: Any) -> None:
+        super().__init__(recipe, **params)
+        if self.params["backbone"] not in _BACKBONES:
+            known = " or ".join(_BACKBONES)
+            raise InputError(
+                f"runner vgg-bottleneck, parameter backbone={self.params['backbone']}: {known} is possible"
+            )
+
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+        import keras
+        from keras import layers
+
+        backbone = self.backbone(_BACKBONES[self.params["backbone"]], input_shape, name="backbone")
+        backbone.trainable = False
+        inputs = keras.Input(input_shape)
+        x = layers.Flatten(name="features")(backbone(vgg_preprocessing()(inputs)))
+        x = layers.Dense(512, activation="relu")(x)
+        x = layers.Dropout(0.5)(x)
+        return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+    def fit(self, train: Part, validation: Part | None, context: Context) -> FitSummary:
+        """Sends every image through the backbone once and trains the classifier on what comes out."""
+        import keras
+
+        from ..training.fit import predict
+        from ..training.fit import train as train_model
+
+        with context.phase("compile"):
+            keras.utils.set_random_seed(context.seed("init"))
+            core = self.core(len(context.classes), context.weights)
+            self.assemble(core)
+            features = core.get_layer("features").output
+            extractor = self.on_images(keras.Model(core.input, features))
+            classifier = keras.Model(features, core.output)
+        start = time.perf_counter()
+        with context.phase("train"):
+            train_x = predict(extractor, train.images[..., None])
+        with context.phase("validate"):
+            validation_x = None if validation is None else predict(extractor, validation.images[..., None])
+        seconds = time.perf_counter() - start
+        validation_y = None if validation is None else validation.labels
+        summary = train_model(
+            classifier, train_x, train.labels, train.weights, validation_x, validation_y, self.recipe, context
+        )
+        summary.init = self.init
+        summary.extra["feature_seconds"] = round(seconds, 3)
+        return summary

@@ -1,0 +1,153 @@
+"""The store: run folders under a results folder, written whole or not at all.
+
+``<results>/<dataset>/<split>/<runner>/<recipe>-s<seed>-<key>/`` holds ``record.json`` and, after a run that went well,
+``predictions.npz``, ``history.csv`` and ``model/``. Scratch lives in ``<results>/.work``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import ValidationError
+
+from .errors import InputError
+from .records import SCHEMA_VERSION, JobInfo, RunRecord
+
+RECORD = "record.json"
+PREDICTIONS = "predictions.npz"
+HISTORY = "history.csv"
+MODEL = "model"
+WORK = ".work"
+
+
+class StoredRun(NamedTuple):
+    record: RunRecord
+    folder: Path
+
+
+class Predictions(NamedTuple):
+    """Rows of the data set (n,) int32, their labels (n,) int8 and probabilities (n, classes) float16."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+
+def load_predictions(folder: Path, part: str = "test") -> Predictions:
+    """The saved predictions of a run's "test" or "validation" part."""
+    prefix = {"test": "", "validation": "val_"}[part]
+    with np.load(folder / PREDICTIONS, allow_pickle=False) as saved:
+        return Predictions(*(saved[prefix + name] for name in Predictions._fields))
+
+
+def read_record(path: Path) -> RunRecord:
+    """One record.json. Raises InputError where it can't be read or is of a version that this program does not know."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        version = fields.get("schema_version") if isinstance(fields, dict) else None
+        if version != SCHEMA_VERSION:
+            raise InputError(f"{path}: schema_version {version!r} is not {SCHEMA_VERSION}; upgrade fer-bench")
+        return RunRecord.model_validate(fields)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not a readable record ({error}); move it away and run again") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: not a valid record ({where}: {first['msg']}); move it away and run again") from None
+
+
+@dataclass(frozen=True)
+class Store:
+    """A results folder."""
+
+    root: Path
+
+    def prepare(self) -> None:
+        """Makes the folder and checks that it can be written. Raises InputError."""
+        try:
+            (self.root / WORK).mkdir(parents=True, exist_ok=True)
+            probe = self.root / WORK / f"probe-{uuid.uuid4().hex}"
+            probe.touch()
+            probe.unlink()
+            ignore = self.root / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text(
+                    "# trained models and scratch; the rest is small and worth committing\nmodel/\n.work/\n"
+                )
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(
+                f"results folder {self.root} can't be written ({reason}); choose another: --results"
+            ) from None
+
+    def folder(self, job: JobInfo) -> Path:
+        return self.root / job.dataset / job.split / job.runner / f"{job.recipe}-s{job.seed}-{job.key[:8]}"
+
+    def find(self, job: JobInfo) -> RunRecord | None:
+        """The record of exactly this job, or None. Raises InputError where there is one that can't be read."""
+        path = self.folder(job) / RECORD
+        if not path.exists():
+            return None
+        record = read_record(path)
+        return record if record.job.key == job.key else None
+
+    def work(self, job: JobInfo) -> Path:
+        """An empty scratch folder for one attempt at a job."""
+        folder = self.root / WORK / f"{job.key[:16]}-{uuid.uuid4().hex[:8]}"
+        folder.mkdir(parents=True)
+        return folder
+
+    def commit(self, record: RunRecord, artifacts: Path | None) -> Path:
+        """Puts a record, with the files of ``artifacts`` (moved), in its place, replacing what stood there.
+
+        The new folder is made whole beside it and renamed, so that a reader, or a kill, sees the old one, the new one or
+        none, never a half.
+        """
+        final = self.folder(record.job)
+        fresh = self.root / WORK / f"commit-{uuid.uuid4().hex[:8]}"
+        if artifacts is not None:
+            artifacts.rename(fresh)
+        else:
+            fresh.mkdir(parents=True)
+        with (fresh / RECORD).open("w", encoding="utf-8") as file:
+            file.write(record.model_dump_json(indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.exists():
+            old = self.root / WORK / f"old-{uuid.uuid4().hex[:8]}"
+            final.rename(old)
+            fresh.rename(final)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            fresh.rename(final)
+        return final
+
+    def clean(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (self.root / WORK).rmdir()  # only when the last run is over
+
+    def _paths(self) -> Iterator[Path]:
+        for path in sorted(self.root.glob(f"*/*/*/*/{RECORD}")):
+            if WORK not in path.relative_to(self.root).parts:
+                yield path
+
+    def scan(self) -> tuple[list[StoredRun], list[str]]:
+        """Every run, and one line for each record that can't be read; those are left alone."""
+        runs, problems = [], []
+        for path in self._paths():
+            try:
+                runs.append(StoredRun(read_record(path), path.parent))
+            except InputError as error:
+                problems.append(str(error))
+        return runs, problems

@@ -1,0 +1,184 @@
+"""Which device and Keras backend a run gets, decided before any framework is imported."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from ctypes.util import find_library
+from pathlib import Path
+
+from ..errors import InputError
+
+#: In order of preference on a GPU; on a CPU TensorFlow is the fastest, by measurement.
+BACKENDS = ("jax", "tensorflow", "torch")
+INSTALL = {
+    "jax": "pip install 'fer-bench[jax]'",
+    "tensorflow": "pip install tensorflow",
+    "torch": "pip install 'fer-bench[torch]'",
+}
+
+
+def gpus() -> list[str]:
+    """Names of the NVIDIA GPUs that this process may use, in the order of ``gpu:N``; empty without a driver."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = [tool, "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    if done.returncode != 0:
+        return []
+    names = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    visible = _visible()
+    if visible is None:
+        return names
+    return [names[int(v)] if v.isdigit() and int(v) < len(names) else v for v in visible]
+
+
+def _visible() -> list[str] | None:
+    """What the caller's CUDA_VISIBLE_DEVICES names (numbers or UUIDs), or None where it says nothing."""
+    value = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if value is None:
+        return None
+    listed: list[str] = []
+    for entry in value.split(","):
+        # CUDA stops at the first entry that names nothing, so "-1" hides all.
+        if not entry.strip() or entry.strip().startswith("-"):
+            break
+        listed.append(entry.strip())
+    return listed
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def gpu_backends() -> list[str]:
+    """The installed backends that can use an NVIDIA GPU, best first, told from their files without importing them."""
+    found = []
+    if _installed("jax") and (_installed("jax_cuda13_plugin") or _installed("jax_cuda12_plugin")):
+        found.append("jax")
+    if _installed("tensorflow") and (_installed("nvidia.cudnn") or find_library("cudnn")):
+        found.append("tensorflow")
+    torch = importlib.util.find_spec("torch")
+    if torch is not None and torch.origin is not None:
+        version = Path(torch.origin).with_name("version.py")
+        if version.is_file() and re.search(r"^cuda\b[^=]*= *'", version.read_text(), re.MULTILINE):
+            found.append("torch")
+    return found
+
+
+def choose_device(device: str) -> str:
+    """What --device says (auto, cpu, gpu or gpu:N) -> "cpu" or "gpu:N".
+
+    With auto: the first GPU that an installed backend can use, else the CPU.
+
+    Raises:
+        InputError: another word, or a GPU that is not there.
+    """
+    if device == "cpu":
+        return "cpu"
+    if device == "auto":
+        return "gpu:0" if gpus() and gpu_backends() else "cpu"
+    match = re.fullmatch(r"gpu(?::(\d+))?", device)
+    if match is None:
+        raise InputError(f"--device {device}: give auto, cpu, gpu or gpu:N")
+    number, found = int(match[1] or 0), gpus()
+    if not found:
+        raise InputError(f"--device {device}: no NVIDIA GPU found (nvidia-smi lists none); take --device cpu")
+    if number >= len(found):
+        raise InputError(f"--device {device}: there are {len(found)}, gpu:0 to gpu:{len(found) - 1}")
+    return f"gpu:{number}"
+
+
+def choose_backend(backend: str, device: str) -> str:
+    """What --backend says (auto, tensorflow, jax or torch), and a chosen device -> the backend to run.
+
+    With auto: on a CPU TensorFlow, on a GPU the first of jax, tensorflow, torch that has CUDA.
+
+    Raises:
+        InputError: an unknown or missing backend, or none for the GPU.
+    """
+    if backend != "auto":
+        if backend not in BACKENDS:
+            raise InputError(f"--backend {backend}: give auto, tensorflow, jax or torch")
+        if not _installed(backend):
+            raise InputError(f"--backend {backend}: not installed; {INSTALL[backend]}")
+        if device != "cpu" and backend not in gpu_backends():
+            raise InputError(
+                f"--backend {backend}: the one installed can't use a GPU; take --device cpu or --backend auto"
+            )
+        return backend
+    if device != "cpu":
+        able = gpu_backends()
+        if not able:
+            raise InputError(f"--device {device}: no installed backend can use it; pip install 'fer-bench[gpu]'")
+        return able[0]
+    for name in ("tensorflow", "jax", "torch"):
+        if _installed(name):
+            return name
+    raise InputError(f"no Keras backend is installed; {INSTALL['tensorflow']}")
+
+
+def environment(device: str, backend: str, threads: int | None = None) -> dict[str, str]:
+    """Environment variables for a process that will import Keras.
+
+    Args:
+        device: what ``choose_device`` gave.
+        backend: what ``choose_backend`` gave.
+        threads: of a CPU computation, or None for the libraries' own choice.
+    """
+    variables = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
+    if device == "cpu":
+        variables |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+    else:
+        number = int(device.split(":")[1])
+        visible = _visible()
+        variables |= {
+            "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+            "CUDA_VISIBLE_DEVICES": str(number) if visible is None else visible[number],
+            # Memory as needed, so that its peak means something and a neighbour's process can live.
+            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        }
+    if threads:
+        variables |= {
+            "OMP_NUM_THREADS": str(threads),
+            "MKL_NUM_THREADS": str(threads),
+            "OPENBLAS_NUM_THREADS": str(threads),
+            "TF_NUM_INTRAOP_THREADS": str(threads),
+            "TF_NUM_INTEROP_THREADS": str(threads),
+            "NPROC": str(threads),
+        }
+    return variables
+
+
+def describe() -> dict[str, str]:
+    """{"backend", "device"} of what Keras really runs on in this process; imports it."""
+    import keras
+
+    backend = keras.backend.backend()
+    name = ""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        found = tf.config.list_physical_devices("GPU")
+        name = tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU") if found else ""
+    elif backend == "jax":
+        import jax
+
+        first = jax.devices()[0]
+        name = first.device_kind if first.platform != "cpu" else ""
+    elif backend == "torch":
+        import torch
+
+        name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
+    return {"backend": backend, "device": name or "cpu"}

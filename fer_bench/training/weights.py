@@ -1,0 +1,104 @@
+"""Where a model's first weights come from: ImageNet, a file, or chance."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+
+#: Seconds without an answer after which a download is given up.
+TIMEOUT = 12.0
+SUFFIXES = (".keras", ".h5")
+
+
+def is_path(weights: str) -> bool:
+    """Whether ``weights`` names a file, not one of the words auto, imagenet, random."""
+    return weights not in ("auto", "imagenet", "random")
+
+
+def backbone(application: str, input_shape: tuple[int, int, int], weights: str, **kwargs: Any) -> tuple[Any, str]:
+    """keras.applications.<application> without its top, and how it was initialised.
+
+    Args:
+        application: name in keras.applications, such as "VGG19".
+        weights: "auto" (ImageNet where it can be had, else random), "imagenet", "random" or a path.
+
+    Returns:
+        The model, and "imagenet", "random" or "file:<name>".
+
+    Raises:
+        InputError: "imagenet" can't be had, or the file is missing or does not fit.
+    """
+    import keras
+
+    make = getattr(keras.applications, application)
+    kwargs = {"include_top": False, "input_shape": input_shape, **kwargs}
+    if is_path(weights):
+        model = make(weights=None, **kwargs)
+        return model, load_into(model, weights)
+    if weights == "random":
+        return make(weights=None, **kwargs), "random"
+    state = random.getstate()
+    try:
+        with _impatient(), contextlib.redirect_stdout(sys.stderr):
+            return make(weights="imagenet", **kwargs), "imagenet"
+    except Exception as error:
+        # keras.utils.get_file raises bare Exception; the same call without weights shows whether they were to blame.
+        random.setstate(state)
+        model = make(weights=None, **kwargs)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if weights == "imagenet":
+            raise InputError(
+                f"ImageNet weights of {application} can't be had ({reason}); "
+                "connect to the internet, or take --weights random or --weights PATH"
+            ) from error
+        print(
+            f"fer-bench: ImageNet weights of {application} can't be had ({reason}); random ones taken", file=sys.stderr
+        )
+        return model, "random"
+
+
+@contextlib.contextmanager
+def _impatient() -> Iterator[None]:
+    """Sockets opened inside time out; urllib, which Keras downloads with, waits for ever by default."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def load_into(model: Any, path: str | Path) -> str:
+    """Fills ``model`` from a .keras, .weights.h5 or .h5 file; returns "file:<name>".
+
+    Raises:
+        InputError: no such file, another kind of file, or weights of other shapes.
+    """
+    import keras
+
+    from . import preprocess  # noqa: F401  a model that we saved holds its layers
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"--weights {path}: no such file; give auto, imagenet, random or a .weights.h5, .h5 or .keras file"
+        )
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"--weights {path}: not a .weights.h5, .h5 or .keras file")
+    try:
+        if path.suffix == ".keras":
+            model.set_weights(keras.models.load_model(path, compile=False, safe_mode=True).get_weights())
+        else:
+            model.load_weights(path)
+    except Exception as error:
+        # Keras and h5py raise half a dozen types here, all meaning that the file can't be used.
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"--weights {path} does not fit model {model.name}: {reason}") from error
+    return f"file:{path.name}"

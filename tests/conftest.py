@@ -1,0 +1,46 @@
+"""Shared by all tests: a tiny labelled set, and a cache and results folder of their own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes the user's cache, or takes their results folder for the default."""
+    os.environ["FER_BENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ.pop("FER_BENCH_RESULTS", None)
+
+
+@pytest.fixture(scope="session")
+def fer2013() -> Path:
+    """The real FER-2013 CSV, where the environment names one."""
+    path = os.environ.get("FER_BENCH_DATA_FOR_TESTS")
+    if not path:
+        pytest.skip("FER_BENCH_DATA is not set: needs the real FER-2013")
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
+def tiny_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """70 training, 21 validation and 28 test images whose brightness tells the class, as far as noise lets it."""
+    rng = np.random.default_rng(7)
+    counts = {"Training": 70, "PublicTest": 21, "PrivateTest": 28}
+    usage = np.repeat(list(counts), list(counts.values()))
+    labels = np.concatenate([np.arange(n) % 7 for n in counts.values()]).astype(np.int8)
+    noise = rng.normal(0, 25, (len(labels), 48, 48))
+    images = np.clip(30 + 30 * labels[:, None, None] + noise, 0, 255).astype(np.uint8)
+    path = tmp_path_factory.mktemp("data") / "tiny.npz"
+    np.savez(path, images=images, labels=labels, usage=usage)
+    return path
+
+
+# The tests say themselves what data they use; the suite's own default would otherwise find the real set everywhere.
+if "FER_BENCH_DATA" in os.environ:
+    os.environ["FER_BENCH_DATA_FOR_TESTS"] = os.environ.pop("FER_BENCH_DATA")

@@ -1,0 +1,209 @@
+"""The engine: plans, outcomes, records, and what is done again."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fer_bench
+from fer_bench import registry
+from fer_bench.data import load_dataset
+from fer_bench.engine import run, survey
+from fer_bench.engine.job import Options, plan, training_rows
+from fer_bench.errors import InputError
+from fer_bench.metrics import score
+from fer_bench.store import Store, load_predictions
+
+FAULTY = str(Path(__file__).with_name("faulty.py"))
+
+
+@pytest.fixture
+def go(tiny_npz, tmp_path):
+    def go(*names, **options):
+        return run(names, data=tiny_npz, results=tmp_path / "results", plugins=(FAULTY,), **options)
+
+    return go
+
+
+@pytest.fixture
+def dataset(tiny_npz):
+    registry.load_plugins((FAULTY,))
+    return load_dataset(tiny_npz)
+
+
+def test_a_run_leaves_a_record_from_which_its_scores_can_be_computed_again(go, tmp_path, dataset):
+    (record,) = go("good")
+    assert record.status == "ok"
+    (stored,), problems = Store(tmp_path / "results").scan()
+    assert not problems
+    assert stored.record == record
+    saved = load_predictions(stored.folder)
+    assert saved.probabilities.dtype == np.float16
+    assert (dataset.labels[saved.rows] == saved.labels).all()
+    seen = np.zeros(len(saved.rows), bool)
+    again = score(saved.labels, saved.probabilities, dataset.classes, seen)
+    assert again.accuracy == record.scores.accuracy
+    assert again.log_loss == record.scores.log_loss
+    validation = load_predictions(stored.folder, "validation")
+    assert len(validation.rows) == record.validation_scores.images == 21
+    assert record.job.test_images == 28
+    assert record.cost.model_bytes > 0
+    assert record.cost.latency_p95_ms >= record.cost.latency_p50_ms > 0
+    assert record.environment.packages["scikit-learn"]
+    assert not (tmp_path / "results" / ".work").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "message"),
+    [
+        ("raises", "error", "RuntimeError: the model is on fire"),
+        ("exits", "error", "with code 0 without an outcome"),
+        ("killed", "oom", "signal 9"),
+        ("greedy", "oom", "out of memory"),
+        ("diverges", "error", "NaN"),
+        ("wrong-shape", "error", "shape (28, 6), wanted (28, 7)"),
+        ("needy", "skipped", "no_such_module_anywhere"),
+    ],
+)
+def test_every_failure_is_a_record_and_the_others_go_on(go, tmp_path, name, status, message):
+    failed, good = go(name, "good")
+    assert failed.status == status
+    assert message in failed.failure.message
+    assert failed.scores is None
+    assert good.status == "ok"
+    runs, _ = Store(tmp_path / "results").scan()
+    assert sorted(run.record.status for run in runs) == sorted([status, "ok"])
+
+
+def test_the_log_of_a_failure_is_in_its_record(go):
+    (record,) = go("raises")
+    assert any("the model is on fire" in line for line in record.failure.log_tail)
+
+
+def test_noise_on_stdout_is_not_taken_for_an_outcome(go):
+    (record,) = go("noisy")
+    assert record.status == "ok"
+
+
+def test_the_worker_is_not_given_test_labels(go):
+    (record,) = go("curious")
+    assert record.failure is None
+    assert record.status == "ok"
+
+
+def test_timeout_ends_a_run_that_does_not_listen(go, monkeypatch):
+    monkeypatch.setattr("fer_bench.engine.execute.GRACE", 0.5)
+    start = time.monotonic()
+    (record,) = go("hangs", timeout=5.0)
+    assert record.status == "timeout"
+    assert time.monotonic() - start < 60  # not the 600 s that the runner would sleep
+
+
+def test_fail_fast_stops_after_the_first_failure(go):
+    records = go("raises", "good", fail_fast=True)
+    assert [record.status for record in records] == ["error"]
+
+
+def test_what_is_done_is_not_done_again(go, dataset, tmp_path):
+    first = go("good", "raises")
+    again = go("good", "raises")
+    assert [r.started for r in again] == [r.started for r in first]
+    store = Store(tmp_path / "results")
+    jobs = plan(dataset, ["good", "raises"], options=Options())
+    assert [step.pending for step in survey(jobs, store)] == [False, False]
+    assert [step.pending for step in survey(jobs, store, "failed")] == [False, True]
+    assert [step.pending for step in survey(jobs, store, "all")] == [True, True]
+
+
+def test_a_failed_rerun_does_not_replace_a_success(go, tmp_path):
+    (first,) = go("good")
+    (again,) = go("good", rerun="all", timeout=0.01)
+    assert again.status == "timeout"
+    (stored,), _ = Store(tmp_path / "results").scan()
+    assert stored.record == first
+
+
+def test_the_same_job_gives_the_same_numbers_and_another_seed_another_key(go, dataset):
+    (first,) = go("good")
+    (again,) = go("good", rerun="all")
+    assert first.scores == again.scores
+    jobs = plan(dataset, ["good"], options=Options(seeds=3))
+    assert len({job.info.key for job in jobs}) == 3
+    assert [job.info.seed for job in jobs] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"epochs": 1}, {"limit": 5}, {"weights": "random"}, {"balance": "weights"}],
+)
+def test_the_key_holds_what_changes_the_result(dataset, change):
+    base = plan(dataset, ["good"], options=Options())[0].info.key
+    assert plan(dataset, ["good"], options=Options(**change))[0].info.key != base
+    elsewhere = Options(device="cpu", threads=1, timeout=5.0, tensorboard="logs")
+    assert plan(dataset, ["good"], options=elsewhere)[0].info.key == base
+
+
+def test_limit_leaves_the_test_part_whole(dataset):
+    (job,) = plan(dataset, ["good"], options=Options(limit=3))
+    assert job.info.train_images == 21
+    assert job.info.test_images == 28
+
+
+def test_oversampling_and_fill_reach_the_worker(dataset, tiny_npz):
+    labels = dataset.labels.copy()
+    rows = np.flatnonzero((labels != 1) | (np.arange(len(labels)) < 4) | (np.arange(len(labels)) > 69))
+    rare = fer_bench.Dataset(
+        dataset.images[rows], labels[rows], dataset.usage[rows], dataset.classes, "rare", "a set that lacks disgust"
+    )
+    (job,) = plan(rare, ["good"], options=Options(balance="oversample"))
+    arrays, _ = training_rows(job)
+    assert set(np.bincount(arrays["train_labels"][arrays["train_order"]])) == {10}
+    (job,) = plan(rare, ["good"], options=Options(), fill_from=dataset)
+    arrays, foreign = training_rows(job)
+    assert len(foreign) == 9
+    assert (arrays["train_labels"][-9:] == 1).all()
+    assert len(arrays["train_order"]) == 70
+
+
+def test_bad_requests_are_refused_before_anything_runs(go, tmp_path):
+    with pytest.raises(InputError, match="goood"):
+        go("goood")
+    with pytest.raises(InputError, match="no recipe 'tuned'"):
+        go("good", recipe="tuned")
+    with pytest.raises(InputError, match="no parameter 'n'"):
+        go("good[n=1]")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_results_folder_that_cannot_be_written_is_refused(go, tmp_path):
+    (tmp_path / "results").mkdir(mode=0o500)
+    with pytest.raises(InputError, match="can't be written"):
+        go("good")
+
+
+def test_a_results_folder_that_is_a_file_is_refused(go, tmp_path):
+    (tmp_path / "results").write_text("")
+    with pytest.raises(InputError, match="can't be written"):
+        go("good")
+
+
+def test_an_unreadable_record_is_reported_and_never_taken_for_done(go, tmp_path):
+    go("good")
+    store = Store(tmp_path / "results")
+    (stored,), _ = store.scan()
+    path = stored.folder / "record.json"
+    whole = path.read_text()
+    for broken in (whole[: len(whole) // 2], "", "[]", whole.replace('"schema_version": 1', '"schema_version": 99')):
+        path.write_text(broken)
+        runs, problems = store.scan()
+        assert not runs
+        assert len(problems) == 1
+        assert str(path) in problems[0]
+        with pytest.raises(InputError, match=r"record\.json"):
+            go("good")
+        assert path.read_text() == broken

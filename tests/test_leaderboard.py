@@ -1,0 +1,198 @@
+"""Leaderboards from records made by hand: order, grouping, failures, and what stays apart."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_bench.columns import COLUMNS
+from fer_bench.data.dataset import EMOTIONS
+from fer_bench.leaderboard import boards
+from fer_bench.metrics import score
+from fer_bench.records import Cost, Environment, Failure, JobInfo, RunRecord, Training
+
+EXPECTED = [SimpleNamespace(name=name, family="deep") for name in ("svm", "mlp", "vgg19-full")]
+
+
+def record(runner: str = "svm", right: float = 0.5, status: str = "ok", seed: int = 0, **changes: Any) -> RunRecord:
+    """A record whose scores are those of 200 predictions, a share ``right`` of them right."""
+    fields: dict[str, Any] = {
+        "family": "classical", "recipe": "published", "runner_version": 1, "recipe_digest": "r1", "dataset": "fer2013",
+        "dataset_digest": "d1", "split": "official", "split_digest": "s1", "classes": list(EMOTIONS),
+    }  # fmt: skip
+    started = changes.pop("started", "2026-01-01T00:00:00Z")
+    message = changes.pop("message", "")
+    training = changes.pop("training", {"init": "none"})
+    fields |= changes
+    classes = fields["classes"]
+    labels = np.arange(200) % len(classes)
+    guess = np.where(np.arange(200) < 200 * right, labels, (labels + 1) % len(classes))
+    probabilities = 0.1 / len(classes) + 0.9 * np.eye(len(classes))[guess]
+    job = JobInfo(
+        key=f"{runner}{fields}{seed}", runner=runner, train_images=1000, validation_images=200, test_images=200,
+        seed=seed, **fields,
+    )  # fmt: skip
+    ok = status == "ok"
+    return RunRecord(
+        status=status,
+        command="fer-bench run",
+        started=started,
+        seconds=10,
+        job=job,
+        training=Training(**training),
+        scores=score(labels, probabilities, classes, np.arange(200) % 10 == 0) if ok else None,
+        cost=Cost(fit_seconds=9.0 + seed, parameters=1234567),
+        environment=Environment(device="cpu"),
+        failure=None if ok else Failure(message=message or status),
+    )
+
+
+@pytest.fixture
+def many() -> list[RunRecord]:
+    return [
+        record("svm", 0.44),
+        *(record("mlp", 0.30 + seed / 100, seed=seed) for seed in range(3)),
+        record("mlp", 0.5, recipe="tuned", recipe_digest="r2"),
+        record("resnet50", status="timeout", message="stopped after 60 s"),
+        record("hog-svm", 0.58, split="notebook", split_digest="s2"),
+        record("xgboost", 0.44),
+        record("custom-cnn", 0.6, epochs=2, training={"epochs_run": 2, "epochs_planned": 2, "init": "random"}),
+    ]
+
+
+def test_the_order_of_records_never_matters(many):
+    first = boards(many, EXPECTED)
+    for seed in range(5):
+        shuffled = random.Random(seed).sample(many, len(many))
+        again = boards(shuffled, EXPECTED)
+        assert again == first
+        assert [board.text() for board in again] == [board.text() for board in first]
+
+
+def test_rows_are_sorted_and_equal_accuracies_share_a_rank(many):
+    board = boards(many, EXPECTED)[0]
+    assert board.split == "official"
+    assert [(row.rank, row.runner, row.status) for row in board.rows] == [
+        (1, "custom-cnn", "ok"),
+        (2, "mlp", "ok"),
+        (3, "svm", "ok"),
+        (3, "xgboost", "ok"),
+        (5, "mlp", "ok"),
+        (None, "resnet50", "timeout"),
+        (None, "vgg19-full", "not run yet"),
+    ]
+
+
+def test_seeds_are_one_row_with_mean_and_spread(many):
+    frame = boards(many)[0].frame().set_index(["runner", "recipe"])
+    row = frame.loc[("mlp", "published")]
+    assert row["seeds"] == 3
+    assert row["accuracy"] == pytest.approx(0.31)
+    assert row["accuracy_sd"] == pytest.approx(0.01)
+    assert row["fit_seconds"] == pytest.approx(10.0)
+    assert pd.isna(frame.loc[("svm", "published"), "accuracy_sd"])
+    assert "31.0 ± 1.0 [" in boards(many)[0].text()
+
+
+def test_label_schemes_and_data_never_share_a_table():
+    six = [name for name in EMOTIONS if name != "fear"]
+    found = boards([
+        record(), record(classes=six, dataset="fer2013-six", dataset_digest="d2"), record(dataset_digest="d3"),
+        record(split_digest="s9"), record(classes=six), record(dataset="synthetic", dataset_digest="d4"),
+    ])  # fmt: skip
+    assert len(found) == 6
+    assert all(len(board.rows) == 1 for board in found)
+    assert len({board.slug for board in found}) == 6
+    assert found[-1].dataset == "synthetic"
+    assert all({tuple(run.job.classes) for run in board.rows[0].runs} == {board.classes} for board in found)
+
+
+def test_the_latest_record_of_a_job_stands():
+    old, new = record(right=0.2, started="2026-01-01T00:00:00Z"), record(right=0.3, started="2026-02-01T00:00:00Z")
+    for pair in ([old, new], [new, old]):
+        (row,) = boards(pair)[0].rows
+        assert row.runs == (new,)
+    failed = record(status="oom", started="2026-03-01T00:00:00Z", message="out of memory")
+    assert boards([failed, new])[0].rows[0].status == "oom"
+
+
+@pytest.mark.parametrize("status", ["error", "timeout", "oom", "interrupted", "skipped"])
+def test_a_failed_run_is_a_row_with_its_reason(status):
+    board = boards([record("mlp", status=status, message="line one\nline | two"), record("svm", 0.4)])[0]
+    row = board.rows[-1]
+    assert (row.runner, row.status, row.rank) == ("mlp", status, None)
+    assert row.note() == f"{status}: line one line | two"
+    assert "line one" in board.text()
+
+
+def test_a_failed_seed_is_told_on_its_row():
+    board = boards([record("mlp", 0.3), record("mlp", seed=1, status="timeout", message="too slow")])[0]
+    (row,) = board.rows
+    assert row.status == "1 of 2 ok"
+    assert row.note() == "seed 1 timeout: too slow"
+
+
+def test_budgets_and_training_data_set_rows_apart_and_are_noted():
+    board = boards([
+        record(), record(limit=50), record(balance="weights"), record(fill_digest="abcdef0123"),
+        record(epochs=3, training={"epochs_planned": 3, "epochs_run": 3}), record(params={"C": 5}),
+    ])[0]  # fmt: skip
+    notes = {row.note() for row in board.rows}
+    assert notes == {
+        "", "at most 50 training images a class", "balance: weights", "filled from data set abcdef01",
+        "at most 3 epochs",
+    }  # fmt: skip
+    assert "svm[C=5]" in {row.label for row in board.rows}
+
+
+def test_what_auto_weights_came_to_is_never_averaged():
+    found = boards([
+        record("vgg", 0.6, seed=0, training={"init": "imagenet"}),
+        record("vgg", 0.4, seed=1, training={"init": "random"}),
+    ])  # fmt: skip
+    assert [(row.runs[0].training.init, row.rank) for row in found[0].rows] == [("imagenet", 1), ("random", 2)]
+
+
+def test_results_of_an_older_runner_are_marked():
+    old = record(right=0.6, runner_version=1)
+    new = record(right=0.5, runner_version=2, started="2026-05-01T00:00:00Z")
+    first, second = boards([new, old])[0].rows
+    assert "superseded" in first.note()
+    assert second.note() == ""
+
+
+def test_unseen_accuracy_and_other_means_are_those_of_the_scores():
+    run = record(right=0.5)
+    row = boards([run])[0].frame().iloc[0]
+    for name in ("accuracy", "accuracy_low", "accuracy_unseen", "weighted_f1", "log_loss", "binary_accuracy"):
+        assert row[name] == getattr(run.scores, name)
+
+
+def test_the_terminal_table_fits(many):
+    many.append(record("inception-v3-flatten", status="error", message="ValueError: " + "a long reason " * 60))
+    text = boards(many, EXPECTED)[0].text()
+    assert max(map(len, text.splitlines())) <= 120
+    assert "not run yet: vgg19-full" in text
+    assert text.splitlines()[0] == "fer2013, split official: 200 test images, 7 emotions"
+
+
+def test_a_board_of_failures_only_still_prints():
+    assert "no luck" in boards([record(status="error", message="no luck")])[0].text()
+
+
+def test_emotions_by_runner(many):
+    board = boards(many)[0]
+    text = board.emotions_text()
+    assert all(name in text for name in (*EMOTIONS, "svm", "mlp"))
+    assert "resnet50" not in text
+    row = next(row for row in board.rows if row.label == "svm")
+    assert f"{100 * row.runs[0].scores.emotions['fear'].f1:.1f}" in text
+
+
+def test_column_names_are_unique():
+    assert len({column.name for column in COLUMNS}) == len(COLUMNS)
