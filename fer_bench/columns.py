@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
+
 from .records import RunRecord
 
 NOT_RUN = "not run yet"
@@ -54,6 +56,10 @@ class Row:
     def emotion_mean(self, emotion: str, name: str) -> float | None:
         """Mean over seeds of one of the EmotionScores."""
         return average(getattr(run.scores.emotions[emotion], name) for run in self.runs if run.scores)
+
+    def confusion(self) -> np.ndarray:
+        """(C, C) int64, true by predicted, summed over seeds."""
+        return np.sum([run.scores.confusion for run in self.runs if run.scores], axis=0, dtype=np.int64)
 
     def note(self) -> str:
         """Why it failed, and whatever sets its budget or its training data apart; "" where there is nothing to say."""

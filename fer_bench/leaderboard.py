@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .columns import COLUMNS, NOT_RUN, Column, Row, percent
@@ -14,6 +15,10 @@ from .records import RunRecord
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: Of a terminal's lines; the short table keeps within it for every built-in runner.
+WIDTH = 120
 
 
 class Expected(Protocol):
@@ -65,7 +70,7 @@ class Board:
         return pd.DataFrame(rows, columns=list(dtypes), dtype=object).astype(dtypes)
 
     def text(self) -> str:
-        """For a terminal: the short table, at most 120 wide with the built-in runners, and below it notes and rows not run."""
+        """For a terminal: the short table, and below it notes and rows not run."""
         run = replace(self, rows=tuple(row for row in self.rows if row.records))
         columns, cells = run.table("short")
         align = ["left" if column.dtype == "string" else "right" for column in columns]
@@ -73,10 +78,12 @@ class Board:
         noted: dict[str, list[str]] = defaultdict(list)
         for row in run.rows:
             noted[row.note()].append(f"{row.label} ({row.recipe})")
-        lines += [f"{', '.join(rows)}: {shorten(note)}" for note, rows in noted.items() if note]
+        below = [f"{', '.join(rows)}: {shorten(note)}" for note, rows in noted.items() if note]
         if waiting := [row.runner for row in self.rows if not row.records]:
-            lines.append(f"{NOT_RUN}: {', '.join(waiting)}")
-        return "\n".join(lines)
+            below.append(f"{NOT_RUN}: {', '.join(waiting)}")
+        return "\n".join(
+            [*lines, *(fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False) for line in below)]
+        )
 
     def emotion_rows(self) -> list[list[str]]:
         """For each row with scores: its label, recipe, and F1 in percent for each emotion, as means over seeds."""

@@ -58,9 +58,7 @@ def register(name: str) -> Callable[[R], R]:
 
     def decorate(cls: R) -> R:
         if not NAME.fullmatch(name):
-            raise ValueError(
-                f"runner name {name!r}: use lower-case letters, digits, '.', '_' and '-' only"
-            )
+            raise ValueError(f"runner name {name!r}: use lower-case letters, digits, '.', '_' and '-' only")
         if not (isinstance(cls, type) and issubclass(cls, Runner)):
             raise TypeError(f"{cls!r} is not a subclass of fer_bench.Runner, so it can't be the runner {name!r}")
         if inspect.isabstract(cls):
@@ -137,7 +135,9 @@ def make(spec: str, recipe: str = "") -> Runner:
     name, params = parse(spec)
     cls = get(name)
     if params.keys() & {"recipe", "self"}:
-        raise InputError(f"runner {spec!r}: no parameter of that name; a recipe is chosen with --recipe, not in brackets")
+        raise InputError(
+            f"runner {spec!r}: no parameter of that name; a recipe is chosen with --recipe, not in brackets"
+        )
     return cls(recipe, **params)
 
 

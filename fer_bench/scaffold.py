@@ -25,7 +25,9 @@ def create(name: str, kind: str, parent: Path) -> Path:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     if not registry.NAME.fullmatch(name):
-        raise InputError(f"runner name {name!r}: use lower-case letters, digits, '.', '_' and '-' only, as in my-runner")
+        raise InputError(
+            f"runner name {name!r}: use lower-case letters, digits, '.', '_' and '-' only, as in my-runner"
+        )
     if name in registry.names():
         raise InputError(f"runner {name!r} exists already ({registry.origin(name)}); choose another name")
     if not parent.is_dir():

@@ -92,7 +92,19 @@ def test_an_installed_package_is_listed(with_example):
 
 def test_an_installed_package_runs_and_stands_on_the_leaderboard(with_example, tmp_path):
     env = without_data(with_example)
-    done = fer_bench("run", "nearest-centroid", "mlp", "--epochs", "1", "--limit", "20", "--results", "results", env=env, cwd=tmp_path)
+    done = fer_bench(
+        "run",
+        "nearest-centroid",
+        "mlp",
+        "--epochs",
+        "1",
+        "--limit",
+        "20",
+        "--results",
+        "results",
+        env=env,
+        cwd=tmp_path,
+    )
     records = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("record.json")]
     assert {record["job"]["runner"]: record["status"] for record in records} == {"nearest-centroid": "ok", "mlp": "ok"}
     scores = next(record["scores"] for record in records if record["job"]["runner"] == "nearest-centroid")
@@ -145,7 +157,11 @@ def test_a_broken_plugin_costs_one_warning_and_leaves_nothing(tmp_path, body, re
 @pytest.mark.parametrize(
     ("body", "entry", "reason"),
     [
-        ("import no_such_package_anywhere", "broken = broken_plugin:Runner", "No module named 'no_such_package_anywhere'"),
+        (
+            "import no_such_package_anywhere",
+            "broken = broken_plugin:Runner",
+            "No module named 'no_such_package_anywhere'",
+        ),
         ("", "broken = broken_plugin:Runner", "AttributeError: module 'broken_plugin' has no attribute 'Runner'"),
         ("class Runner: pass", "broken = broken_plugin:Runner", "not a subclass of fer_bench.Runner"),
         ("Runner = 3", "broken = broken_plugin:Runner", "3 is not a subclass of fer_bench.Runner"),

@@ -77,7 +77,9 @@ def test_plugins_follow_the_builtins_by_name():
 
 
 def test_a_subclass_does_not_inherit_published_figures():
-    base = subclass(info=RunnerInfo(published=(Published(0.9, None, "official", "as told"),), notes=("a bug",), version=3))
+    base = subclass(
+        info=RunnerInfo(published=(Published(0.9, None, "official", "as told"),), notes=("a bug",), version=3)
+    )
     registry.register("base")(base)
     child = registry.register("child")(type("Child", (base,), {"__doc__": "A child."}))
     assert (child.info.published, child.info.notes, child.info.summary) == ((), (), "A child")
@@ -117,7 +119,9 @@ def test_what_is_no_runner_or_not_finished_is_refused():
         registry.register("mine")(type("Half", (Runner,), {"fit": lambda self, *_: None}))
 
 
-@pytest.mark.parametrize(("name", "meant"), [("smv", "svm"), ("vgg19", "vgg19-full"), ("XGBoost", "xgboost"), ("resnet", "resnet50")])
+@pytest.mark.parametrize(
+    ("name", "meant"), [("smv", "svm"), ("vgg19", "vgg19-full"), ("XGBoost", "xgboost"), ("resnet", "resnet50")]
+)
 def test_an_unknown_name_suggests_the_nearest(name, meant):
     with pytest.raises(InputError, match=f"no runner '{name}': did you mean .*{meant}"):
         registry.get(name)
@@ -141,7 +145,10 @@ def test_a_spec_is_a_name_and_parameters(spec, parsed):
     assert registry.parse(spec) == parsed
 
 
-@pytest.mark.parametrize("spec", ["", "svm[", "svm]", "svm[]", "svm[n]", "svm[n=]", "svm[=2]", "svm[n=1,n=2]", "svm[n=1,]", "svm[n=1]x", "a b"])
+@pytest.mark.parametrize(
+    "spec",
+    ["", "svm[", "svm]", "svm[]", "svm[n]", "svm[n=]", "svm[=2]", "svm[n=1,n=2]", "svm[n=1,]", "svm[n=1]x", "a b"],
+)
 def test_malformed_specs_are_refused(spec):
     with pytest.raises(InputError, match="runner"):
         registry.parse(spec)

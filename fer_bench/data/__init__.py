@@ -37,7 +37,7 @@ def load_dataset(
     """
     from .schemes import apply_scheme
 
-    found, why = _find(path)
+    found, why = find(path)
     if found is None:
         from .synthetic import synthetic
 
@@ -49,7 +49,7 @@ def load_dataset(
     return apply_scheme(replace(dataset, source=f"{found.name} ({note})"), scheme, merge)
 
 
-def _find(path: str | Path | None) -> tuple[Path | None, str]:
+def find(path: str | Path | None) -> tuple[Path | None, str]:
     """Where the data is, None for the embedded set, and why there."""
     variable = os.environ.get("FER_BENCH_DATA")
     path = path or variable

@@ -7,6 +7,10 @@ from pydantic import BaseModel
 
 from .dataset import USAGES, Dataset
 
+#: An image is blank if its lightest and darkest pixel are less than this apart (gray levels of 256): flat, or flat but
+#: for the ripple of a JPEG file. FER-2013 has 12 flat images and one of 6 levels; the next has 48.
+BLANK = 8
+
 
 class Conflict(BaseModel):
     """Images equal pixel for pixel that do not all have the same label; ``rows`` count from 0 in the order of the set."""
@@ -24,7 +28,7 @@ class Audit(BaseModel):
         repeated_images: images whose pixels occur in an earlier row, whatever its label and usage.
         in_training: usage -> images of it that stand, pixel for pixel, in Training too; empty without usages.
         conflicts: groups of equal images under different labels; ``conflict_images`` counts what is in them.
-        blank_rows: rows of images in which all pixels have the same value.
+        blank_rows: rows of images that show nothing; see ``BLANK``.
     """
 
     name: str
@@ -56,13 +60,13 @@ def audit(dataset: Dataset) -> Audit:
         digest=dataset.digest,
         images=images,
         classes=list(dataset.classes),
-        counts=_counts(dataset),
+        counts=class_counts(dataset),
         duplicate_rows=images - len(np.unique(rows, axis=0)),
         repeated_images=images - len(np.unique(same)),
         in_training=_in_training(same, dataset.usage),
         conflicts=conflicts,
         conflict_images=sum(len(conflict.rows) for conflict in conflicts),
-        blank_rows=np.flatnonzero((flat == flat[:, :1]).all(axis=1)).tolist(),
+        blank_rows=np.flatnonzero(np.ptp(flat, axis=1) < BLANK).tolist(),
     )
 
 
@@ -72,7 +76,8 @@ def _groups(flat: np.ndarray) -> np.ndarray:
     return np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in flat], dtype=np.int64)
 
 
-def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+def class_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """Usage -> emotion -> images; one entry "all" where the set does not say who uses what."""
     if dataset.usage is None:
         return {"all": dataset.counts()}
     return {name: dataset.counts(dataset.usage == code) for code, name in enumerate(USAGES)}
@@ -83,7 +88,9 @@ def _in_training(same: np.ndarray, usage: np.ndarray | None) -> dict[str, int]:
         return {}
     training = same[usage == 0]
     return {
-        name: int(np.isin(same[usage == code], training).sum()) for code, name in enumerate(USAGES) if name != "Training"
+        name: int(np.isin(same[usage == code], training).sum())
+        for code, name in enumerate(USAGES)
+        if name != "Training"
     }
 
 

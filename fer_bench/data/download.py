@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 
 from ..errors import InputError
+from .cache import cache_dir
 from .fer2013 import CSV_NAMES
 
 #: The release that ``sources/emotion-detection-notebook.txt`` used: the challenge's CSV with its Usage column.
@@ -33,9 +33,11 @@ def download() -> Path:
     found = [path for name in CSV_NAMES for path in sorted(folder.rglob(name))]
     if not found:
         raise InputError(f"{folder}: the download of {HANDLE} holds neither {' nor '.join(CSV_NAMES)}; {BY_HAND}")
-    note = _note()
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(f"{found[0]}\n", encoding="utf-8")
+    try:
+        _note().parent.mkdir(parents=True, exist_ok=True)
+        _note().write_text(f"{found[0]}\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{_note()}: can't be written ({error.strerror}); the data is at {found[0]}") from None
     return found[0]
 
 
@@ -49,7 +51,5 @@ def downloaded() -> Path | None:
 
 
 def _note() -> Path:
-    """The file that holds the path of the download, in ``FER_BENCH_CACHE`` or else the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("FER_BENCH_CACHE") or user_cache_path("fer-bench", appauthor=False)) / "downloaded.txt"
+    """The file that holds the path of the download."""
+    return cache_dir() / "downloaded.txt"

@@ -37,7 +37,9 @@ class SupportVectorMachine(ClassifierMixin, BaseEstimator):
             from sklearnex.svm import SVC
         else:
             from sklearn.svm import SVC
-        self.gamma_ = float(1 / (rows.shape[1] * rows.var())) if self.gamma == "scale" else float(self.gamma)
+        self.gamma_ = (
+            float(1 / (rows.shape[1] * rows.var(dtype=np.float64))) if self.gamma == "scale" else float(self.gamma)
+        )
         solved = SVC(C=self.C, gamma=self.gamma_).fit(rows, labels, sample_weight)
         self.classes_ = solved.classes_
         self.support_vectors_ = np.asarray(solved.support_vectors_, np.float32)

@@ -6,6 +6,7 @@ import contextlib
 import random
 import socket
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,13 @@ def load_into(model: Any, path: str | Path) -> str:
     if path.suffix not in SUFFIXES:
         raise InputError(f"--weights {path}: not a .weights.h5, .h5 or .keras file")
     try:
-        if path.suffix == ".keras":
-            model.set_weights(keras.models.load_model(path, compile=False, safe_mode=True).get_weights())
-        else:
-            model.load_weights(path)
+        with warnings.catch_warnings():
+            # Keras warns of each part that the file lacks before it raises.
+            warnings.simplefilter("ignore")
+            if path.suffix == ".keras":
+                model.set_weights(keras.models.load_model(path, compile=False, safe_mode=True).get_weights())
+            else:
+                model.load_weights(path)
     except Exception as error:
         # Keras and h5py raise half a dozen types here, all meaning that the file can't be used.
         reason = " ".join(str(error).split())[:300]

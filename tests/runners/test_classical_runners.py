@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from fer_bench.errors import InputError
 from fer_bench.runners.base import Context, Part, Runner
@@ -44,6 +45,15 @@ def faces(
     wrong = rng.random(count) < mislabelled
     labels[wrong] = rng.choice(classes, size=wrong.sum())
     return Part(images.clip(0, 255).astype(np.uint8), labels)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """On sets this small, threads that wait for each other on a busy machine cost far more than they bring."""
+    import xgboost  # noqa: F401  (a library that is not loaded can't be limited)
+
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +105,10 @@ RUNNERS = {
 
 
 @pytest.mark.parametrize("name", RUNNERS)
-def test_a_runner_learns_saves_loads_and_repeats(
-    name: str, train: Part, validation: Part, test: Part, tmp_path: Path
-) -> None:
+def test_a_runner_learns_saves_loads_and_repeats(name: str, tmp_path: Path) -> None:
+    train, validation, test = (faces(count, seed, strength=80) for seed, count in enumerate((200, 70, 100)))
     first, again, loaded = RUNNERS[name](), RUNNERS[name](), RUNNERS[name]()
-    summary = first.fit(train, validation, ctx := context(epochs=15))
+    summary = first.fit(train, validation, ctx := context(epochs=6))
     probabilities = first.predict_proba(test.images)
 
     assert_probabilities(probabilities, len(test.labels))
@@ -107,7 +116,7 @@ def test_a_runner_learns_saves_loads_and_repeats(
     assert summary.init == "none"
     assert ctx.seconds["train"] > 0
 
-    again.fit(train, validation, context(epochs=15))
+    again.fit(train, validation, context(epochs=6))
     np.testing.assert_array_equal(again.predict_proba(test.images), probabilities)
     first.save(tmp_path)
     loaded.load(tmp_path)
@@ -151,18 +160,25 @@ def test_engines_agree_on_2000_rows() -> None:
 @pytest.mark.parametrize("engine", ["sklearn", pytest.param("sklearnex", marks=needs_sklearnex)])
 @pytest.mark.parametrize("classes", [(1, 4), (0, 2, 5), tuple(range(7))])
 def test_the_machine_is_svc(engine: str, classes: tuple[int, ...]) -> None:
-    # Mislabelled rows make votes tie, and a tie is where the largest score and SVC's prediction part.
-    train, test = faces(150, 5, classes, 0.6, strength=2), faces(600, 6, classes, strength=2)
+    train, test = faces(150, 5, classes, mislabelled=0.3), faces(300, 6, classes)
     weights = np.linspace(0.5, 2, 150)
     machine = SupportVectorMachine(C=2.0, engine=engine).fit(pixels(train.images), train.labels, weights)
     reference = SVC(C=2.0).fit(pixels(train.images), train.labels, weights)
-    scores, expected = machine.decision_function(pixels(test.images), chunk=250), reference.predict(pixels(test.images))
+    scores, expected = machine.decision_function(pixels(test.images), chunk=128), reference.predict(pixels(test.images))
 
     np.testing.assert_array_equal(machine.predict(pixels(test.images)), expected)
-    if len(classes) > 2:
+    if engine == "sklearn" and len(classes) > 2:  # the other solver stops elsewhere within the tolerance
         np.testing.assert_allclose(scores, reference.decision_function(pixels(test.images)), atol=2e-3)
-    if len(classes) == 7:
-        assert (machine.classes_[scores.argmax(axis=1)] != expected).any()
+
+
+def test_the_machine_breaks_ties_as_svc_does() -> None:
+    # Labels at random: votes tie often, and a tie is where the largest score and SVC's prediction part.
+    rng = np.random.default_rng(0)
+    rows, labels, asked = rng.normal(size=(300, 3)), rng.integers(0, 7, 300), rng.normal(size=(1000, 3))
+    machine = SupportVectorMachine(gamma=2.0).fit(rows, labels)
+    reference = SVC(gamma=2.0).fit(rows, labels)
+    assert (machine.decision_function(asked).argmax(axis=1) != reference.predict(asked)).sum() > 5
+    np.testing.assert_array_equal(machine.predict(asked), reference.predict(asked))
 
 
 def test_a_saved_machine_is_as_large_as_its_support_vectors(train: Part, tmp_path: Path) -> None:
@@ -351,9 +367,8 @@ def test_the_ten_line_plugin(tmp_path: Path, train: Part, test: Part) -> None:
 
 
 @needs_sklearnex
-@pytest.mark.skipif("FER_BENCH_DATA" not in os.environ, reason="needs FER-2013: FER_BENCH_DATA=fer2013.csv")
-def test_engines_agree_on_the_real_faces() -> None:
-    with Path(os.environ["FER_BENCH_DATA"]).open(newline="") as file:
+def test_engines_agree_on_the_real_faces(fer2013: Path) -> None:
+    with fer2013.open(newline="") as file:
         rows = [row for row, _ in zip(csv.DictReader(file), range(2500), strict=False)]
     images = np.stack([np.array(row["pixels"].split(), np.uint8).reshape(48, 48) for row in rows])
     labels = np.array([int(row["emotion"]) for row in rows], np.int8)

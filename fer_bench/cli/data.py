@@ -1,0 +1,209 @@
+"""``fer-bench data``: what the data is, what is wrong with it, where it comes from, and as folders of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..data.audit import Audit
+    from ..data.dataset import Dataset
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which data: --data, --labels and --merge."""
+    for option in (
+        click.option("--merge", multiple=True, metavar="A+B", help="Join emotions into one label: sadness+neutral."),
+        click.option("--labels", type=click.Choice(["seven", "six"]), default="seven", show_default=True),
+        click.option(
+            "--data",
+            envvar="FER_BENCH_DATA",
+            help="CSV, zip, tar.gz, npz, parquet or image folder. [default: the download, else the embedded set]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(epilog="Example: fer-bench data audit --data fer2013.csv")
+def data_command() -> None:
+    """Look at the data, audit it, download it, export it."""
+
+
+@data_command.command(epilog="Example: fer-bench data info --data fer2013.csv --json")
+@data_options
+@JSON_OPTION
+def info(data: str | None, labels: str, merge: tuple[str, ...], as_json: bool) -> None:
+    """Show what the data is and which splits it can give."""
+    import json
+
+    from ..data import load_dataset
+    from ..data.audit import class_counts
+
+    dataset = load_dataset(data, scheme=labels, merge=merge)
+    counts, splits = class_counts(dataset), _splits(dataset)
+    if as_json:
+        facts = {
+            "name": dataset.name,
+            "source": dataset.source,
+            "images": len(dataset),
+            "classes": list(dataset.classes),
+            "counts": counts,
+            "digest": dataset.digest,
+            "splits": splits,
+        }
+        click.echo(json.dumps(facts, indent=1))
+        return
+    click.echo(f"{dataset.name}: {dataset.source}\n{len(dataset):,} images, digest {dataset.digest}\n")
+    click.echo(_count_table(counts, list(dataset.classes)))
+    click.echo("\nSplits")
+    for name, sizes in splits.items():
+        if isinstance(sizes, str):
+            click.echo(f"  {name:15} no: {sizes}")
+        else:
+            parts = " / ".join(f"{size:,}" for size in (sizes["train"], sizes["validation"], sizes["test"]))
+            click.echo(
+                f"  {name:15} {parts} (train / validation / test); {sizes['test_seen']:,} test images also in train"
+            )
+
+
+def _splits(dataset: Dataset) -> dict[str, dict[str, int] | str]:
+    """Split -> its sizes (of a k-fold, those of its first fold), or why this data can't give it."""
+    from ..errors import InputError
+    from ..splits import NAMES, expand, make_split
+
+    found: dict[str, dict[str, int] | str] = {}
+    for name in (name.replace("kfold-K", "kfold-5") for name in NAMES):
+        try:
+            split = make_split(dataset, expand(name)[0])
+        except InputError as error:
+            found[name] = str(error)
+            continue
+        found[name] = {
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+            "test_seen": int(split.test_seen.sum()),
+        }
+    return found
+
+
+def _count_table(counts: dict[str, dict[str, int]], classes: list[str]) -> str:
+    """Emotions down, usages across, sums at both ends."""
+    from tabulate import tabulate
+
+    columns = {**counts}
+    if len(counts) > 1:
+        columns["sum"] = {emotion: sum(of[emotion] for of in counts.values()) for emotion in classes}
+    rows: list[list[str | int]] = [[emotion, *(of[emotion] for of in columns.values())] for emotion in classes]
+    rows.append(["sum", *(sum(of.values()) for of in columns.values())])
+    return tabulate(rows, ["emotion", *columns], intfmt=",")
+
+
+@data_command.command(epilog="Example: fer-bench data audit --data fer2013.csv --out audit")
+@data_options
+@click.option("--out", metavar="DIR", help="Folder for audit.json, classes.png, samples.png. [default: audit-<name>]")
+@JSON_OPTION
+def audit(data: str | None, labels: str, merge: tuple[str, ...], out: str | None, as_json: bool) -> None:
+    """Count classes, duplicates, test images in train, contradicting labels, blank images; draw chart and samples.
+
+    Rows are counted from 0, as read. Writes audit.json (with the rows of every finding), classes.png, and samples.png.
+    """
+    from ..data import load_dataset
+    from ..data.audit import audit as examine
+    from ..data.audit_plots import draw_classes, draw_samples
+    from ..errors import InputError
+
+    dataset = load_dataset(data, scheme=labels, merge=merge)
+    click.echo(f"fer-bench: data: {dataset.source}", err=True)
+    found = examine(dataset)
+    folder = Path(out or f"audit-{dataset.name}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "audit.json").write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        draw_classes(found, folder / "classes.png")
+        draw_samples(dataset, folder / "samples.png")
+    except OSError as error:
+        raise InputError(f"--out {folder}: can't be written ({error.strerror}); name another folder") from None
+    click.echo(found.model_dump_json(indent=1) if as_json else _audit_text(found))
+    click.echo(f"fer-bench: audit.json, classes.png and samples.png are in {folder}", err=True)
+
+
+def _audit_text(found: Audit) -> str:
+    from tabulate import tabulate
+
+    test = [
+        [f"{usage} images that are, pixel for pixel, also in Training", count]
+        for usage, count in found.in_training.items()
+    ]
+    findings = [
+        ["images", found.images],
+        ["rows with an empty cell (they are refused when read)", found.nulls],
+        ["exact duplicate rows (pixels, emotion and usage of an earlier row)", found.duplicate_rows],
+        ["images whose pixels occur in an earlier row", found.repeated_images],
+        *test,
+        ["groups of equal images with different labels", len(found.conflicts)],
+        ["images in those groups", found.conflict_images],
+        ["blank images", len(found.blank_rows)],
+    ]
+    return "\n".join(
+        [
+            f"{found.name}: {found.source}\ndigest {found.digest}\n",
+            _count_table(found.counts, found.classes),
+            "",
+            tabulate(findings, tablefmt="plain", intfmt=","),
+        ]
+    )
+
+
+@data_command.command(epilog="Example: fer-bench data download && fer-bench run svm")
+@JSON_OPTION
+def download(as_json: bool) -> None:
+    """Fetch FER-2013 from Kaggle (about 300 MB); later commands then use it where no --data is given.
+
+    Needs kagglehub: pip install "fer-bench[download]".
+    """
+    import json
+
+    from ..data.download import download as fetch
+
+    path = fetch()
+    click.echo(json.dumps({"path": str(path)}) if as_json else path)
+    click.echo("fer-bench: used from now on where no --data is given", err=True)
+
+
+@data_command.command(epilog="Example: fer-bench data export --data fer2013.csv --out fer2013-folders")
+@data_options
+@click.option("--out", required=True, metavar="DIR", help="A folder that is new or empty.")
+@click.option(
+    "--format",
+    "picture",
+    type=click.Choice(["png", "jpg"]),
+    default="png",
+    show_default=True,
+    help="png keeps every pixel; jpg changes them, so that duplicates and scores change too.",
+)
+@JSON_OPTION
+def export(data: str | None, labels: str, merge: tuple[str, ...], out: str, picture: Any, as_json: bool) -> None:
+    """Write the images as DIR/train|validation|test/EMOTION/ROW.png; without usages, as DIR/EMOTION/ROW.png.
+
+    The folder can be given as --data again, and PNG then gives the same digest.
+    """
+    import json
+    import sys
+
+    from ..data import load_dataset
+    from ..data.export import export as write
+
+    dataset = load_dataset(data, scheme=labels, merge=merge)
+    click.echo(f"fer-bench: data: {dataset.source}", err=True)
+    with click.progressbar(length=len(dataset), label="images", file=sys.stderr, update_min_steps=500) as bar:
+        write(dataset, Path(out), format=picture, progress=bar.update)
+    facts = {"folder": out, "format": picture, "images": len(dataset), "digest": dataset.digest}
+    click.echo(json.dumps(facts, indent=1) if as_json else f"{len(dataset):,} images in {out}")

@@ -1,0 +1,110 @@
+"""The report's pictures, drawn without a display: PNG bytes, the same for the same input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..leaderboard import Board
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+DPI = 100
+
+
+def leaderboard_plot(board: Board) -> bytes:
+    """Accuracy of every row that has one, with its 95 % interval, beside what naming the largest class would get."""
+    from matplotlib.figure import Figure
+
+    rows = [row for row in board.rows if row.runs][::-1]
+    accuracy = 100 * np.array([row.mean("accuracy") for row in rows])
+    low, high = (100 * np.array([row.mean(f"accuracy_{end}") for row in rows]) for end in ("low", "high"))
+    figure = Figure(figsize=(8, 1.3 + 0.34 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    families = sorted({row.family for row in rows})
+    for position, row in enumerate(rows):
+        color = f"C{families.index(row.family)}"
+        axes.barh(position, accuracy[position], color=color, alpha=0.55, height=0.7)
+    ends = [np.maximum(accuracy - low, 0), np.maximum(high - accuracy, 0)]
+    axes.errorbar(accuracy, range(len(rows)), xerr=ends, fmt="none", color="black", capsize=2.5, linewidth=1)
+    for position, (value, end) in enumerate(zip(accuracy, high, strict=True)):
+        axes.text(end + 0.8, position, f"{value:.1f}", va="center", fontsize=9)
+    largest = 100 * rows[0].confusion().sum(axis=1).max() / rows[0].confusion().sum()
+    axes.axvline(largest, color="gray", linestyle="--", linewidth=1, label=f"always the largest class: {largest:.1f}")
+    for i, family in enumerate(families):
+        axes.barh(0, 0, color=f"C{i}", alpha=0.55, label=family or "other")
+    axes.set_yticks(range(len(rows)), [f"{row.label} ({row.recipe})" for row in rows], fontsize=9)
+    axes.set_xlim(0, min(108, max(*high, largest) * 1.12))
+    axes.set_xlabel("test accuracy in %, with 95 % interval")
+    axes.set_title(board.title, fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower right", fontsize=8)
+    return _png(figure)
+
+
+def confusion_plot(confusion: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> bytes:
+    """Each row in percent of that emotion's images; the number of images stands beside its name."""
+    from matplotlib.figure import Figure
+
+    counts = np.asarray(confusion, dtype=float)
+    images = counts.sum(axis=1)
+    shares = 100 * counts / np.maximum(images, 1)[:, None]
+    size = 2.6 + 0.5 * len(classes)
+    figure = Figure(figsize=(size + 0.5, size - 0.4), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    for (i, j), share in np.ndenumerate(shares):
+        color = "white" if share > 55 else "black"
+        axes.text(j, i, f"{share:.0f}", ha="center", va="center", color=color, fontsize=9)
+    ticks = range(len(classes))
+    axes.set_xticks(ticks, classes, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(ticks, [f"{name} ({n:,.0f})" for name, n in zip(classes, images, strict=True)])
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true (images)")
+    axes.set_title(title, fontsize=10)
+    return _png(figure)
+
+
+def curves_plot(history: pd.DataFrame, title: str, best_epoch: int | None = None) -> bytes:
+    """Loss and accuracy of the training and the validation part, epoch by epoch over all stages.
+
+    history: columns loss, accuracy, val_loss, val_accuracy and stage, as far as there are any. best_epoch: the epoch, from
+    1, whose weights were kept.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    epochs = np.arange(1, len(history) + 1)
+    marker = "o" if len(history) < 12 else None
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for column, label in ((name, "training"), (f"val_{name}", "validation")):
+            if column in history and history[column].notna().any():
+                axes.plot(epochs, history[column], marker=marker, markersize=3, label=label)
+        if "stage" in history:
+            for start in np.flatnonzero(np.diff(history["stage"])):
+                axes.axvline(start + 1.5, color="gray", linestyle=":", linewidth=1)
+        if best_epoch is not None:
+            axes.axvline(best_epoch, color="black", linestyle="--", linewidth=1, label=f"kept: epoch {best_epoch}")
+        axes.set_xlabel("epoch")
+        axes.set_title(name, fontsize=10)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=8)
+    figure.suptitle(title, fontsize=10)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    buffer = BytesIO()
+    # A version in the file would make equal pictures differ between machines.
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,243 @@
+"""Every deep runner fits, predicts, saves and loads; and what is special to each of them holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_bench.data.dataset import EMOTIONS
+from fer_bench.errors import InputError
+from fer_bench.registry import BUILTINS, get
+from fer_bench.runners.base import Context, FitSummary, Part
+from fer_bench.runners.keras import KerasRunner
+
+SIX = tuple(name for name in EMOTIONS if name != "fear")
+#: Both recipes where a training step is compiled within seconds; the large ones share their code with "published".
+FITS = [
+    *((name, recipe) for name in ("mlp", "custom-cnn", "stacked-cnn", "mini-xception") for recipe in ("published", "tuned")),
+    ("staged-cnn", "published"),
+    ("vgg-bottleneck", "published"),
+    ("vgg19-frozen", "published"),
+    ("vgg19-full", "published"),
+    ("inception-v3", "published"),
+    ("inception-v3-flatten", "published"),
+    pytest.param(("resnet50", "published"), marks=pytest.mark.slow),
+    pytest.param(("resnet50", "tuned"), marks=pytest.mark.slow),
+    pytest.param(("inception-v3", "tuned"), marks=pytest.mark.slow),
+]
+Fitted = tuple[KerasRunner, FitSummary]
+
+
+def part(count: int, classes: int = 7, seed: int = 0) -> Part:
+    """Noise whose brightness tells the class."""
+    labels = (np.arange(count) % classes).astype(np.int8)
+    noise = np.random.default_rng(seed).normal(0, 20, (count, 48, 48))
+    return Part(np.clip(30 + 30 * labels[:, None, None] + noise, 0, 255).astype(np.uint8), labels)
+
+
+def fit(runner: KerasRunner, classes: tuple[str, ...] = EMOTIONS, epochs: int = 1, weights: str = "random") -> FitSummary:
+    context = Context(classes, key="test", epochs=epochs, weights=weights)
+    return runner.fit(part(28, len(classes)), part(14, len(classes), seed=1), context)
+
+
+def runner_of(name: str, recipe: str = "published", **params: Any) -> KerasRunner:
+    runner = get(name)(recipe, **params)
+    assert isinstance(runner, KerasRunner)
+    return runner
+
+
+def initial_core(runner: KerasRunner) -> Any:
+    """The model that ``fit`` above starts from: the same weights, drawn from the same seed."""
+    import keras
+
+    keras.utils.set_random_seed(Context(EMOTIONS, key="test").seed("init"))
+    return runner.core(len(EMOTIONS), "random")
+
+
+def assert_probabilities(found: np.ndarray, classes: int = 7) -> None:
+    assert found.dtype == np.float32
+    assert found.shape[1] == classes
+    assert (found >= 0).all()
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.fixture(scope="module", params=FITS, ids=lambda pair: "-".join(pair))
+def fitted(request: pytest.FixtureRequest) -> Fitted:
+    runner = runner_of(*request.param)
+    return runner, fit(runner)
+
+
+def test_fits_predicts_saves_and_loads(fitted: Fitted, tmp_path: Path) -> None:
+    runner, summary = fitted
+    stages = len(runner.recipe.plan())
+    assert (summary.epochs_run, summary.epochs_planned) == (stages, stages)
+    assert summary.checkpoint == "validation"
+    assert summary.init == "random"
+    assert all(np.isfinite(row["loss"]) and np.isfinite(row["val_loss"]) for row in summary.history)
+    images = part(9, seed=2).images
+    found = runner.predict_proba(images)
+    assert_probabilities(found)
+
+    runner.save(tmp_path)
+    loaded = type(runner)(runner.recipe_name, **runner.params)
+    loaded.load(tmp_path)
+    np.testing.assert_array_equal(loaded.predict_proba(images), found)
+
+
+def test_frozen_backbones_stay_and_heads_learn(fitted: Fitted) -> None:
+    runner, _ = fitted
+    if runner.info.name not in ("vgg19-frozen", "inception-v3", "inception-v3-flatten", "vgg-bottleneck"):
+        pytest.skip("nothing is frozen throughout")
+    if runner.recipe_name == "tuned" and runner.info.name.startswith("inception"):
+        pytest.skip("tuned trains everything")
+    assert runner._model is not None
+    before, after = initial_core(runner), runner._model.layers[-1]
+    for old, new in zip(
+        before.get_layer("backbone").get_weights(), after.get_layer("backbone").get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(old, new)
+    assert not np.array_equal(before.layers[-1].get_weights()[0], after.layers[-1].get_weights()[0])
+
+
+def test_resnet50_stages_unfreeze_from_layer_155() -> None:
+    runner = runner_of("resnet50")
+    model = initial_core(runner)
+    layers = model.get_layer("backbone").layers
+    assert len(layers) == 175
+    trainable = []
+    for stage in runner.recipe.plan():
+        runner.set_trainable(model, stage.trainable)
+        trainable.append([layer.trainable for layer in layers])
+        assert model.layers[-1].trainable
+    assert trainable == [[False] * 175, [False] * 155 + [True] * 20]
+
+
+def test_every_deep_runner_is_described() -> None:
+    for name in BUILTINS:
+        cls = get(name)
+        if issubclass(cls, KerasRunner):
+            info = cls.info
+            assert (info.name, info.family) == (name, "deep")
+            assert info.summary
+            assert info.source
+            assert info.published
+            assert info.demo_epochs
+            assert list(cls.recipes) == ["published", "tuned"]
+
+
+def test_import_leaves_keras_alone() -> None:
+    modules = {target.split(":")[0] for target in BUILTINS.values()}
+    code = f"import sys, {', '.join(sorted(modules))}; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_mlp_published_survives_dead_outputs() -> None:
+    runner = runner_of("mlp")
+    core = runner.core(7, "random")
+    last = core.layers[-2]
+    kernel, bias = last.get_weights()
+    assert last.activation.__name__ == "relu"
+    last.set_weights([kernel, bias - 1e6])
+    runner.assemble(core)
+    np.testing.assert_allclose(runner.predict_proba(part(3).images), 1 / 7, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("recipe", "activation"), [("published", "linear"), ("tuned", "relu")])
+def test_custom_cnn_convolutions(recipe: str, activation: str) -> None:
+    core = runner_of("custom-cnn", recipe).core(7, "random")
+    found = [layer.activation.__name__ for layer in core.layers if layer.__class__.__name__ == "Conv2D"]
+    assert found == [activation] * 3
+
+
+def test_vgg_preprocessing_is_keras_own() -> None:
+    import keras
+
+    from fer_bench.runners.shared import vgg_preprocessing
+
+    pixels = np.repeat(part(4).images[..., None], 3, axis=-1).astype("float32")
+    wanted = keras.applications.vgg19.preprocess_input(pixels.copy())
+    found = keras.ops.convert_to_numpy(vgg_preprocessing()(pixels / 255))
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize("params", [{"n": 0}, {"m": 6}, {"k": -1}, {"filters": 100_000}, {"m": "many"}])
+def test_stacked_cnn_refuses_impossible_shapes(params: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(params))):
+        runner_of("stacked-cnn", **params)
+
+
+@pytest.mark.parametrize("backbone", ["vgg16", "vgg19"])
+def test_vgg_bottleneck_extracts_features_once(backbone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fer_bench.training import fit as training
+
+    passed: list[int] = []
+    predict = training.predict
+    monkeypatch.setattr(training, "predict", lambda model, x: passed.append(len(x)) or predict(model, x))
+    runner = runner_of("vgg-bottleneck", backbone=backbone)
+    summary = fit(runner, epochs=5)
+    assert passed == [28, 14]
+    assert summary.epochs_run == 5
+    monkeypatch.undo()
+    # What the classifier learned on features is what predicts from images.
+    labels = part(28).labels
+    probabilities = runner.predict_proba(part(28).images)
+    assert_probabilities(probabilities)
+    loss = -np.log(probabilities[np.arange(28), labels]).mean()
+    untrained = runner_of("vgg-bottleneck", backbone=backbone)
+    untrained.assemble(initial_core(untrained))
+    assert loss < -np.log(untrained.predict_proba(part(28).images)[np.arange(28), labels]).mean()
+
+
+def test_vgg_bottleneck_refuses_other_backbones() -> None:
+    with pytest.raises(InputError, match="backbone=alexnet"):
+        runner_of("vgg-bottleneck", backbone="alexnet")
+
+
+def test_staged_cnn_head_stage_draws_a_new_last_layer() -> None:
+    runner = runner_of("staged-cnn")
+    core = initial_core(runner)
+    before = core.get_weights()
+    runner.set_trainable(core, "head")
+    *body, kernel, _ = core.get_weights()
+    for old, new in zip(before, body, strict=False):
+        np.testing.assert_array_equal(old, new)
+    assert not np.array_equal(before[-2], kernel)
+    assert [w.path for w in core.trainable_weights] == [w.path for w in core.layers[-1].weights]
+    runner.set_trainable(core, "all")
+    assert len(core.trainable_weights) == len(before)
+    np.testing.assert_array_equal(core.get_weights()[-2], kernel)
+
+
+def test_staged_cnn_takes_seven_class_weights_into_six_classes(tmp_path: Path) -> None:
+    pretrained = runner_of("staged-cnn")
+    core = initial_core(pretrained)
+    path = tmp_path / "seven.weights.h5"
+    core.save_weights(path)
+
+    runner = runner_of("staged-cnn")
+    started: list[list[np.ndarray]] = []
+    set_trainable = runner.set_trainable
+
+    def watched(model: Any, trainable: str) -> None:
+        started.append(model.get_weights())
+        set_trainable(model, trainable)
+
+    runner.set_trainable = watched  # type: ignore[method-assign]
+    summary = fit(runner, SIX, weights=str(path))
+    assert summary.init == "file:seven.weights.h5"
+    assert [row["stage"] for row in summary.history] == [1, 2, 3]
+    for saved, loaded in zip(core.get_weights()[:-2], started[0], strict=False):
+        np.testing.assert_array_equal(saved, loaded)
+    assert_probabilities(runner.predict_proba(part(5).images), classes=6)
+
+
+def test_staged_cnn_on_six_classes_pretrains_on_them() -> None:
+    runner = runner_of("staged-cnn")
+    summary = fit(runner, SIX)
+    assert [row["stage"] for row in summary.history] == [1, 2, 3, 4]
+    assert_probabilities(runner.predict_proba(part(5).images), classes=6)

@@ -1,0 +1,100 @@
+"""Device and backend are chosen from what is installed and what the machine has; both are faked here."""
+
+from __future__ import annotations
+
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from fer_bench.errors import InputError
+from fer_bench.training import device
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Sets the GPUs that nvidia-smi lists and the backends that have CUDA."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def has(gpus: list[str], cuda: list[str], smi_fails: bool = False) -> None:
+        monkeypatch.setattr(device.shutil, "which", lambda name: "/bin/nvidia-smi" if gpus or smi_fails else None)
+        answer = SimpleNamespace(returncode=9 if smi_fails else 0, stdout="\n".join(gpus))
+        monkeypatch.setattr(subprocess, "run", lambda *a, **k: answer)
+        monkeypatch.setattr(device, "gpu_backends", lambda: cuda)
+
+    return has
+
+
+def test_no_gpu(machine):
+    machine([], [])
+    assert device.choose_device("auto") == device.choose_device("cpu") == "cpu"
+    for asked in ("gpu", "gpu:0", "gpu:1"):
+        with pytest.raises(InputError, match="no NVIDIA GPU"):
+            device.choose_device(asked)
+
+
+def test_a_driver_that_fails_is_no_gpu(machine):
+    machine([], ["jax"], smi_fails=True)
+    assert device.choose_device("auto") == "cpu"
+
+
+def test_gpus(machine):
+    machine(["A", "B"], ["jax", "torch"])
+    assert device.choose_device("auto") == device.choose_device("gpu") == "gpu:0"
+    assert device.choose_device("gpu:1") == "gpu:1"
+    with pytest.raises(InputError, match="gpu:0 to gpu:1"):
+        device.choose_device("gpu:2")
+    assert device.choose_backend("auto", "gpu:0") == "jax"
+
+
+def test_a_gpu_that_no_backend_can_use(machine):
+    machine(["A"], [])
+    assert device.choose_device("auto") == "cpu"
+    with pytest.raises(InputError, match=r"fer-bench\[gpu\]"):
+        device.choose_backend("auto", device.choose_device("gpu"))
+    with pytest.raises(InputError, match="can't use a GPU"):
+        device.choose_backend("tensorflow", "gpu:0")
+
+
+def test_words_that_mean_nothing(machine):
+    machine([], [])
+    for word in ("tpu", "gpu:x", "gpu:-1", "cuda:0", ""):
+        with pytest.raises(InputError, match="give auto, cpu, gpu or gpu:N"):
+            device.choose_device(word)
+    with pytest.raises(InputError, match="give auto, tensorflow"):
+        device.choose_backend("theano", "cpu")
+
+
+def test_a_backend_that_is_not_installed(monkeypatch):
+    monkeypatch.setattr(device, "_installed", lambda module: module == "jax")
+    with pytest.raises(InputError, match=r"not installed; pip install 'fer-bench\[torch\]'"):
+        device.choose_backend("torch", "cpu")
+    assert device.choose_backend("auto", "cpu") == "jax"
+
+
+def test_callers_choice_of_gpus_is_kept(machine, monkeypatch):
+    machine(["A", "B", "C"], ["jax"])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
+    assert device.gpus() == ["C", "A"]
+    assert device.environment("gpu:0", "jax")["CUDA_VISIBLE_DEVICES"] == "2"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert device.choose_device("auto") == "cpu"
+
+
+def test_environment(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    cpu = device.environment("cpu", "tensorflow", threads=3)
+    assert cpu["KERAS_BACKEND"] == "tensorflow"
+    assert cpu["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert {cpu[name] for name in cpu if name.endswith("_NUM_THREADS") or name.endswith("OP_THREADS")} == {"3"}
+    gpu = device.environment("gpu:1", "jax")
+    assert gpu["CUDA_VISIBLE_DEVICES"] == "1"
+    assert "JAX_PLATFORMS" not in gpu
+    assert "OMP_NUM_THREADS" not in gpu
+
+
+def test_describe_says_what_runs():
+    import keras
+
+    assert device.describe()["backend"] == keras.backend.backend()
+    assert device.describe()["device"]

@@ -1,0 +1,249 @@
+"""The training loop on a linear model over a few features, where what should happen can be worked out."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_bench.errors import InputError
+from fer_bench.runners.base import Context, FitSummary
+from fer_bench.runners.recipe import Augmentation, EarlyStopping, Recipe, ReduceLR, Stage
+
+CLASSES = ("a", "b", "c")
+
+
+def data(n: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 5) float32 and labels (n,) int8 that a linear model can learn."""
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(n) % 3).astype(np.int8)
+    return (rng.normal(size=(n, 5)) + 2 * np.eye(3, 5)[labels]).astype("float32"), labels
+
+
+def linear() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    return keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, activation="softmax")])
+
+
+def run(recipe: Recipe, model: Any = None, *, val: Any = None, weights: Any = None, **kwargs: Any) -> FitSummary:
+    """Trains on ``data()``; ``val`` is a pair, None for none."""
+    from fer_bench.training.fit import train
+
+    x, y = data()
+    val_x, val_y = val if val is not None else (None, None)
+    hook = kwargs.pop("set_trainable", None)
+    context = Context(CLASSES, **kwargs)
+    return train(model or linear(), x, y, weights, val_x, val_y, recipe, context, set_trainable=hook)
+
+
+RECIPE = Recipe(epochs=4, batch=16, learning_rate=0.05)
+
+
+def contrary() -> tuple[np.ndarray, np.ndarray]:
+    """Validation labels that are all wrong: the better the fit, the higher the validation loss."""
+    x, y = data(seed=1)
+    return x, ((y + 1) % 3).astype(np.int8)
+
+
+def test_learns_and_writes_history():
+    model = linear()
+    summary = run(replace(RECIPE, epochs=12), model, val=data(seed=1))
+    assert [row["epoch"] for row in summary.history] == list(range(1, 13))
+    assert set(summary.history[0]) == {
+        "stage", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds",
+    }  # fmt: skip
+    assert summary.history[-1]["loss"] < summary.history[0]["loss"] / 2
+    assert summary.history[-1]["val_accuracy"] > 0.8
+    assert (summary.epochs_run, summary.epochs_planned, summary.checkpoint, summary.stopped) == (12, 12, "validation", "")
+
+
+def test_without_validation_the_last_epoch_stands():
+    recipe = replace(RECIPE, early_stopping=EarlyStopping(patience=0), reduce_lr=ReduceLR(patience=0))
+    summary = run(recipe)
+    assert (summary.checkpoint, summary.epochs_run, summary.best_epoch) == ("last", 4, 4)
+    assert "val_loss" not in summary.history[0]
+
+
+def test_epochs_are_capped():
+    assert run(RECIPE, epochs=2).epochs_run == 2
+    assert run(RECIPE, epochs=9).epochs_run == 4
+
+
+def test_early_stopping_stops_and_the_best_epoch_is_restored():
+    model, val = linear(), contrary()
+    summary = run(replace(RECIPE, epochs=30, early_stopping=EarlyStopping("val_loss", patience=3)), model, val=val)
+    assert (summary.epochs_run, summary.epochs_planned, summary.best_epoch) == (4, 30, 1)
+    assert summary.stopped == "early"
+    one_epoch = linear()
+    run(replace(RECIPE, epochs=1), one_epoch, val=val)
+    for restored, best in zip(model.get_weights(), one_epoch.get_weights(), strict=True):
+        np.testing.assert_array_equal(restored, best)
+
+
+def test_accuracy_is_monitored_upwards():
+    model, (x, y) = linear(), data(seed=1)
+    summary = run(replace(RECIPE, epochs=8, monitor="val_accuracy"), model, val=(x, y))
+    accuracies = [row["val_accuracy"] for row in summary.history]
+    assert summary.best_epoch == int(np.argmax(accuracies)) + 1
+    accuracy = (model.predict(x, verbose=0).argmax(1) == y).mean()
+    assert accuracy == pytest.approx(max(accuracies))
+
+
+def test_learning_rate_is_reduced():
+    recipe = replace(RECIPE, reduce_lr=ReduceLR("val_loss", factor=0.1, patience=1, min_lr=1e-3))
+    summary = run(replace(recipe, epochs=5), val=contrary())
+    rates = [row["learning_rate"] for row in summary.history]
+    assert rates == pytest.approx([0.05, 0.05, 0.005, 0.001, 0.001])
+
+
+def test_cosine_warms_up_and_ends_at_zero():
+    recipe = replace(RECIPE, optimizer="sgd", schedule="cosine", warmup_epochs=2, epochs=6)
+    rates = [row["learning_rate"] for row in run(recipe).history]
+    cosine = [0.025, *(0.05 * 0.5 * (1 + np.cos(np.pi * k / 4)) for k in range(5))]
+    assert rates == pytest.approx(cosine, abs=1e-6)
+
+
+def test_contradictory_recipe():
+    with pytest.raises(InputError, match="not both"):
+        run(replace(RECIPE, schedule="cosine", reduce_lr=ReduceLR()))
+
+
+def test_stages_each_have_their_rate_batch_and_layers():
+    import keras
+
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4), keras.layers.Dense(3, activation="softmax")])
+    first = model.layers[0]
+    start = first.get_weights()[0]
+    calls: list[tuple[str, np.ndarray]] = []
+    steps = set()
+
+    def set_trainable(word: str) -> None:
+        calls.append((word, first.get_weights()[0]))
+        first.trainable = word == "all"
+
+    summary = run(
+        replace(RECIPE, stages=(Stage(3, 0.01, 20, "head"), Stage(5, 0.002, 60, "all"))),
+        model,
+        set_trainable=set_trainable,
+        report=lambda event: steps.add((event["stage"], event["steps"], event["epochs"])),
+        epochs=3,
+    )
+    assert [word for word, _ in calls] == ["head", "all"]
+    np.testing.assert_array_equal(calls[1][1], start, err_msg="a frozen layer learned")
+    assert (first.get_weights()[0] != start).all()
+    assert [(row["stage"], row["epoch"]) for row in summary.history] == [(1, 1), (1, 2), (1, 3), (2, 4), (2, 5), (2, 6)]
+    assert [row["learning_rate"] for row in summary.history] == pytest.approx([0.01] * 3 + [0.002] * 3)
+    assert steps == {(1, 3, 6), (2, 1, 6)}
+
+
+def test_the_best_of_the_last_stage_counts():
+    summary = run(replace(RECIPE, stages=(Stage(3, 0.05, 16), Stage(3, 0.05, 16))), val=contrary())
+    assert summary.best_epoch == 4
+
+
+def test_same_seed_same_numbers():
+    def losses(key: str) -> list[float]:
+        return [row["loss"] for row in run(RECIPE, key=key).history]
+
+    assert losses("one") == losses("one")
+    assert losses("one") != losses("two")
+
+
+def test_many_steps_in_one_call_change_nothing(monkeypatch):
+    import keras
+
+    def weights() -> list[np.ndarray]:
+        model = linear()
+        run(replace(RECIPE, batch=8), model, val=data(seed=1))
+        return model.get_weights()
+
+    at_once = weights()
+    compiled = keras.Model.compile
+    monkeypatch.setattr(
+        keras.Model, "compile", lambda self, *a, **k: compiled(self, *a, **{**k, "steps_per_execution": 1})
+    )
+    for a, b in zip(at_once, weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_sample_weights_decide_what_is_learned():
+    x, y = data()
+    model = linear()
+    run(replace(RECIPE, epochs=10), model, weights=(y == 2).astype("float32"))
+    assert (model.predict(x, verbose=0).argmax(1) == 2).mean() > 0.9
+
+
+def test_label_smoothing_keeps_probabilities_from_the_corners():
+    x, _ = data()
+    sharp, smooth = linear(), linear()
+    run(replace(RECIPE, epochs=40), sharp)
+    run(replace(RECIPE, epochs=40, label_smoothing=0.4), smooth)
+    assert smooth.predict(x, verbose=0).max(1).mean() < sharp.predict(x, verbose=0).max(1).mean() - 0.1
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "adamw", "rmsprop"])
+def test_weight_decay_shrinks_weights(optimizer):
+    sizes = []
+    for decay in (0.0, 0.5):
+        model = linear()
+        run(replace(RECIPE, optimizer=optimizer, weight_decay=decay, epochs=8), model)
+        sizes.append(np.abs(model.get_weights()[0]).mean())
+    assert sizes[1] < sizes[0]
+
+
+def test_a_loss_that_is_no_number_ends_the_training():
+    x, y = data()
+    x[0] = np.nan
+    from fer_bench.training.fit import train
+
+    summary = train(linear(), x, y, None, None, None, RECIPE, Context(CLASSES))
+    assert (summary.epochs_run, summary.stopped) == (1, "loss is not a number")
+
+
+def test_phases_and_reports():
+    events: list[dict[str, Any]] = []
+    seconds: dict[str, float] = {}
+    run(RECIPE, val=data(seed=1), report=lambda event: events.append(dict(event)), seconds=seconds)
+    assert set(seconds) == {"compile", "train", "validate"}
+    assert all(value > 0 for value in seconds.values())
+    ends = [event for event in events if event["step"] == event["steps"] and event["val_accuracy"] is not None]
+    assert [event["epoch"] for event in ends] == [1, 2, 3, 4]
+    assert {event["epochs"] for event in events} == {4}
+
+
+def test_validation_images_are_augmented_anew_each_epoch():
+    import keras
+
+    keras.utils.set_random_seed(3)
+    frozen = keras.Sequential([keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
+    frozen.trainable = False
+    images = np.random.default_rng(0).integers(0, 256, (30, 48, 48, 1), dtype=np.uint8)
+    labels = (np.arange(30) % 3).astype(np.int8)
+    recipe = replace(RECIPE, epochs=3, augmentation=Augmentation(rotation=30), augment_validation=True)
+
+    def val_losses(recipe: Recipe) -> list[float]:
+        from fer_bench.training.fit import train
+
+        summary = train(frozen, images, labels, None, images, labels, recipe, Context(CLASSES))
+        return [row["val_loss"] for row in summary.history]
+
+    assert len(set(val_losses(recipe))) == 3
+    assert val_losses(recipe) == val_losses(recipe)
+    assert len(set(val_losses(replace(recipe, augment_validation=False)))) == 1
+
+
+def test_tensorboard(tmp_path, monkeypatch):
+    from fer_bench.training import fit
+
+    if importlib.util.find_spec("tensorboard") is not None:
+        run(RECIPE, tensorboard=tmp_path)
+        assert list(tmp_path.rglob("events.out.tfevents.*"))
+    monkeypatch.setattr(fit.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install tensorboard"):
+        run(RECIPE, tensorboard=tmp_path)
