@@ -59,7 +59,7 @@ class Row:
 
     def confusion(self) -> np.ndarray:
         """(C, C) int64, true by predicted, summed over seeds."""
-        return np.sum([run.scores.confusion for run in self.runs if run.scores], axis=0, dtype=np.int64)
+        return np.array([run.scores.confusion for run in self.runs if run.scores], np.int64).sum(axis=0)
 
     def note(self) -> str:
         """Why it failed, and whatever sets its budget or its training data apart; "" where there is nothing to say."""
@@ -74,7 +74,7 @@ class Row:
             job = self.records[0].job
             iterates = not self.runs or any(run.training.epochs_planned for run in self.runs)
             marks = {
-                f"at most {job.epochs} epochs": job.epochs is not None and iterates,
+                f"epochs capped at {job.epochs}": job.epochs is not None and iterates,
                 f"at most {job.limit} training images a class": job.limit is not None,
                 f"balance: {job.balance}": job.balance != "none",
                 f"filled from data set {str(job.fill_digest)[:8]}": job.fill_digest is not None,
@@ -173,7 +173,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("accuracy_sd", "SD over seeds", _spread, tables=()),
     _score("accuracy_unseen", "Unseen", *BOTH),
     _score("weighted_f1", "F1 wtd", *BOTH),
-    _score("macro_f1", "F1 macro", *BOTH),
+    _score("macro_f1", "F1 macro", "report"),
     _score("balanced_accuracy", "Balanced", "report"),
     _score("log_loss", "Log loss", "report", form=_three),
     _score("calibration_error", "ECE", "report", form=_three),

@@ -12,8 +12,8 @@ import numpy as np
 from .data.dataset import USAGES, Dataset
 from .errors import InputError
 
-#: What can be asked for; K is the number of folds, and ``kfold-K`` stands for all of kfold-K-0 to kfold-K-(K-1).
-NAMES = ("official", "notebook", "notebook-90-10", "kfold-K")
+#: What to offer; ``kfold-K`` works for any number of folds K, and stands for all of kfold-K-0 to kfold-K-(K-1).
+NAMES = ("official", "notebook", "notebook-90-10", "kfold-5")
 #: The seed of the notebook's 80-20 split, used wherever we draw the line ourselves.
 SEED = 111
 
@@ -63,7 +63,7 @@ def make_split(dataset: Dataset, name: str = "official") -> Split:
     elif fold:
         train, validation, test = _fold(dataset, int(fold[1]), int(fold[2]))
     else:
-        close = difflib.get_close_matches(name, [*NAMES, "kfold-5", "kfold-5-0"], 1)
+        close = difflib.get_close_matches(name, [*NAMES, "kfold-5-0"], 1)
         hint = f", did you mean {close[0]}?" if close else ";"
         raise InputError(f"unknown split {name!r}{hint} this data can be split as {', '.join(available(dataset))}")
     seen = _seen(dataset, train, test)

@@ -4,52 +4,17 @@ from __future__ import annotations
 
 import random
 from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
+from made_records import record
 
 from fer_bench.columns import COLUMNS
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.leaderboard import boards
-from fer_bench.metrics import score
-from fer_bench.records import Cost, Environment, Failure, JobInfo, RunRecord, Training
+from fer_bench.records import RunRecord
 
 EXPECTED = [SimpleNamespace(name=name, family="deep") for name in ("svm", "mlp", "vgg19-full")]
-
-
-def record(runner: str = "svm", right: float = 0.5, status: str = "ok", seed: int = 0, **changes: Any) -> RunRecord:
-    """A record whose scores are those of 200 predictions, a share ``right`` of them right."""
-    fields: dict[str, Any] = {
-        "family": "classical", "recipe": "published", "runner_version": 1, "recipe_digest": "r1", "dataset": "fer2013",
-        "dataset_digest": "d1", "split": "official", "split_digest": "s1", "classes": list(EMOTIONS),
-    }  # fmt: skip
-    started = changes.pop("started", "2026-01-01T00:00:00Z")
-    message = changes.pop("message", "")
-    training = changes.pop("training", {"init": "none"})
-    fields |= changes
-    classes = fields["classes"]
-    labels = np.arange(200) % len(classes)
-    guess = np.where(np.arange(200) < 200 * right, labels, (labels + 1) % len(classes))
-    probabilities = 0.1 / len(classes) + 0.9 * np.eye(len(classes))[guess]
-    job = JobInfo(
-        key=f"{runner}{fields}{seed}", runner=runner, train_images=1000, validation_images=200, test_images=200,
-        seed=seed, **fields,
-    )  # fmt: skip
-    ok = status == "ok"
-    return RunRecord(
-        status=status,
-        command="fer-bench run",
-        started=started,
-        seconds=10,
-        job=job,
-        training=Training(**training),
-        scores=score(labels, probabilities, classes, np.arange(200) % 10 == 0) if ok else None,
-        cost=Cost(fit_seconds=9.0 + seed, parameters=1234567),
-        environment=Environment(device="cpu"),
-        failure=None if ok else Failure(message=message or status),
-    )
 
 
 @pytest.fixture
@@ -145,7 +110,7 @@ def test_budgets_and_training_data_set_rows_apart_and_are_noted():
     notes = {row.note() for row in board.rows}
     assert notes == {
         "", "at most 50 training images a class", "balance: weights", "filled from data set abcdef01",
-        "at most 3 epochs",
+        "epochs capped at 3",
     }  # fmt: skip
     assert "svm[C=5]" in {row.label for row in board.rows}
 

@@ -46,11 +46,6 @@ def install(package: Path, target: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def without_data(env: dict[str, str]) -> dict[str, str]:
-    """The environment in which fer-bench takes its embedded set, and runs a few epochs on it."""
-    return {name: value for name, value in env.items() if not name.startswith("FER_BENCH_")}
-
-
 @pytest.fixture(scope="module")
 def with_example(tmp_path_factory):
     return install(EXAMPLE, tmp_path_factory.mktemp("site"))
@@ -91,7 +86,6 @@ def test_an_installed_package_is_listed(with_example):
 
 
 def test_an_installed_package_runs_and_stands_on_the_leaderboard(with_example, tmp_path):
-    env = without_data(with_example)
     done = fer_bench(
         "run",
         "nearest-centroid",
@@ -224,7 +218,7 @@ def test_a_new_runner_installs_and_passes_its_own_test(tmp_path, kind):
     package = create(f"my-{kind}.v2", kind, tmp_path)
     project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["fer_bench.runners"].keys() == {f"my-{kind}.v2"}
-    env = without_data(install(package, tmp_path / "site"))
+    env = install(package, tmp_path / "site")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(package / "tests")]
     done = subprocess.run(command, env=env, cwd=package, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import click
 
@@ -35,8 +31,7 @@ BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 GIB = 2**30
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """One finding: "ok", "note" (works without), or "broken" (nothing will run, or not as told)."""
 
     name: str
@@ -65,7 +60,7 @@ def doctor_command(data: str | None, results: str, plugins: tuple[str, ...], as_
     ]
     broken = any(check.state == "broken" for check in checks)
     if as_json:
-        click.echo(json.dumps({"ok": not broken, "checks": [asdict(check) for check in checks]}, indent=1))
+        click.echo(json.dumps({"ok": not broken, "checks": [check._asdict() for check in checks]}, indent=1))
     else:
         for check in checks:
             click.echo(f"{check.state:<8}{check.name:<22}{check.value}")
@@ -95,6 +90,8 @@ def check_python() -> Iterator[Check]:
 
 def installed(package: str) -> str:
     """A package's version, empty if it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:
@@ -103,6 +100,8 @@ def installed(package: str) -> str:
 
 def check_backends() -> Iterator[Check]:
     """Every installed backend, imported in a process of its own, and the GPUs that it sees; all at the same time."""
+    import subprocess
+
     from ..training.device import INSTALL
 
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
@@ -157,6 +156,8 @@ def check_machine() -> Iterator[Check]:
 
 def check_results(folder: Path) -> Check:
     """Whether results can be written, and how much room there is."""
+    import shutil
+
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         return Check("results", "broken", f"{folder}: can't be written", "choose another folder with --results")

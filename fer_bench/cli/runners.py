@@ -35,7 +35,7 @@ def list_command(plugins: tuple[str, ...], as_json: bool) -> None:
     from .. import registry
 
     load_plugins(plugins)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in registry.names():
         cls = registry.get(name)
         rows.append(
@@ -141,8 +141,10 @@ def as_text(facts: dict[str, Any]) -> str:
     always = ("image_size", "optimizer", "learning_rate", "batch", "epochs") if facts["family"] == "deep" else ()
     for name, recipe in facts["recipes"].items():
         lines += ["", f"recipe {name}"]
+        replaced = ("learning_rate", "batch", "epochs") if recipe["stages"] else ()
         for field, value in recipe.items():
-            if field in always or (field in defaults and value and value != defaults[field]):
+            told = field in defaults and value and value != defaults[field]
+            if field not in replaced and (told or field in always):
                 lines.append(f"  {field:<18}{_readable(field, value)}")
     lines += ["", *(f"note: {note}" for note in facts["notes"])] if facts["notes"] else []
     return "\n".join(lines)

@@ -59,9 +59,8 @@ def open_archive(path: Path) -> Iterator[Archive]:
                     return stream
 
                 yield Archive(path, {name: member.size for name, member in members.items()}, extract)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, LZMAError) as error:
-        raise InputError(f"{path}: the archive is damaged or incomplete ({error}); download it again") from None
-    except OSError as error:
-        if error.errno is not None:  # a plain file error, such as a missing permission
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, LZMAError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # a plain file error, such as a missing permission
             raise
-        raise InputError(f"{path}: the archive is damaged or incomplete ({error}); download it again") from None
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise InputError(f"{path}: the archive is damaged or incomplete ({reason}); download it again") from None

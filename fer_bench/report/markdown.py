@@ -15,6 +15,8 @@ from ..records import RunRecord
 from ..runners.base import Published, RunnerInfo
 
 EMPTY = "–"
+#: The splits of published figures that this suite can rebuild.
+SPLITS = ("official", "notebook", "notebook-90-10")
 
 
 def escape(text: str) -> str:
@@ -89,7 +91,7 @@ def published_table(boards: Sequence[Board], runners: Mapping[str, RunnerInfo]) 
                 figure.split,
                 figure.protocol,
                 figure.trap or EMPTY,
-                _measured(same, info.name) if same or figure.split in ("official", "notebook") else EMPTY,
+                _measured(same, info.name) if figure.split in SPLITS else EMPTY,
                 _measured(official, info.name),
                 _measured(official, info.name, "binary_accuracy"),
             ])  # fmt: skip
@@ -116,14 +118,13 @@ def _measured(boards: Sequence[Board], runner: str, *names: str) -> str:
 
 
 def hardware(runs: Iterable[RunRecord]) -> list[str]:
-    """Where the runs ran and how many ran there: "cpu (AMD EPYC 7763, 2 cores): 9 runs"."""
-    places = Counter(
-        (run.environment.device or "unknown device", run.environment.cpu, run.environment.cores) for run in runs
-    )
-    return [
-        escape(f"{device} ({', '.join(filter(None, [cpu, f'{cores} cores' if cores else '']))}): {count} runs")
-        for (device, cpu, cores), count in sorted(places.items())
-    ]
+    """Where the runs ran and how many ran there: "cpu, AMD EPYC 7763, 2 cores: 9 runs"."""
+    places = Counter((run.environment.device, run.environment.cpu, run.environment.cores) for run in runs)
+    lines = []
+    for (device, cpu, cores), count in sorted(places.items()):
+        words = filter(None, [device or "unknown device", cpu, f"{cores} cores" if cores else ""])
+        lines.append(escape(f"{', '.join(words)}: {count} {'run' if count == 1 else 'runs'}"))
+    return lines
 
 
 def commands(runs: Iterable[RunRecord]) -> list[str]:

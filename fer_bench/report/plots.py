@@ -101,10 +101,14 @@ def curves_plot(history: pd.DataFrame, title: str, best_epoch: int | None = None
 
 
 def _png(figure: Figure) -> bytes:
+    """A PNG with a palette of 64 colours: a third of the size, and nothing to be seen of it in plots."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
 
-    FigureCanvasAgg(figure)
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(DPI)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
     buffer = BytesIO()
-    # A version in the file would make equal pictures differ between machines.
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    Image.fromarray(pixels).quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -1,0 +1,245 @@
+"""Bad input: one line that names the place, and never a silently wrong number."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_bench.data import load_dataset
+from fer_bench.errors import InputError
+
+GOOD = " ".join(["7"] * 2304)
+
+
+def message(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        load_dataset(path, cache=False)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert str(path) in text
+    return text
+
+
+def csv_with(tmp_path: Path, emotion: str = "3", pixels: str = GOOD, usage: str = "Training") -> Path:
+    """200 good rows (more than one block of the parser), a blank line, the row to look at, and a good one."""
+    path = tmp_path / "bad.csv"
+    good = f"0,{GOOD},Training\n"
+    path.write_text("emotion,pixels,Usage\n" + good * 200 + "\n" + f"{emotion},{pixels},{usage}\n" + good)
+    return path
+
+
+@pytest.mark.parametrize("emotion", ["7", "x", "-1", "", "1.0", "00"])
+def test_a_bad_label(tmp_path: Path, emotion: str) -> None:
+    text = message(csv_with(tmp_path, emotion=emotion))
+    assert f"line 203, column emotion: {emotion!r}" in text
+
+
+@pytest.mark.parametrize("pixel", ["256", "-1", "nan", "1.5", "1e2", "x", "0x1", "1_0", "999999999999", "٣"])
+def test_a_bad_pixel(tmp_path: Path, pixel: str) -> None:
+    text = message(csv_with(tmp_path, pixels=" ".join(["7"] * 9 + [pixel] + ["7"] * 2294)))
+    assert "line 203, column pixels: pixel 10 is " in text
+    assert repr(pixel[:20]) in text
+
+
+@pytest.mark.parametrize("count", [0, 1, 2303, 2305])
+def test_a_wrong_number_of_pixels(tmp_path: Path, count: int) -> None:
+    text = message(csv_with(tmp_path, pixels=" ".join(["7"] * count)))
+    assert f"line 203, column pixels: {count:,} pixels; an image has 2,304" in text
+
+
+def test_a_missing_pixel_is_not_made_up_by_the_next_row(tmp_path: Path) -> None:
+    path = tmp_path / "shifted.csv"
+    path.write_text(f"emotion,pixels\n0,{GOOD} 7\n0,{GOOD[2:]}\n")
+    assert "line 2, column pixels: 2,305 pixels" in message(path)
+
+
+def test_an_unknown_usage(tmp_path: Path) -> None:
+    assert "line 203, column Usage: 'Holdout' is unknown" in message(csv_with(tmp_path, usage="Holdout"))
+
+
+@pytest.mark.parametrize("column", ["emotion", "pixels"])
+def test_a_missing_column(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(f"emotion,pixels,Usage\n0,{GOOD},Training\n".replace(column, "other"))
+    assert f"line 1: no column '{column}'" in message(path)
+
+
+@pytest.mark.parametrize(("line", "columns"), [(f"0,{GOOD}", 2), (f"0,{GOOD},Training,", 4), ("0", 1)])
+def test_a_line_of_other_width(tmp_path: Path, line: str, columns: int) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(f"emotion,pixels,Usage\n0,{GOOD},Training\n{line}\n0,{GOOD},Training\n")
+    assert f"line 3: {columns} columns where the header has 3" in message(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"emotion,pixels,Usage\n", b"\x89PNG\r\n\x1a\n\xff\xfe"])
+def test_no_table_at_all(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(content)
+    message(path)
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(f"emotion,pixels\n0,{GOOD}\n0,".encode() + b"\xff\xfe 7\n")
+    message(path)
+
+
+def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no such file or folder" in message(tmp_path / "nowhere.csv")
+    monkeypatch.setenv("FER_BENCH_DATA", str(tmp_path / "gone"))
+    with pytest.raises(InputError, match="from FER_BENCH_DATA"):
+        load_dataset()
+
+
+def test_a_file_of_no_known_form(tmp_path: Path) -> None:
+    path = tmp_path / "faces.xlsx"
+    path.touch()
+    assert ".parquet" in message(path)
+
+
+def test_a_folder_without_images(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    assert "no images" in message(tmp_path)
+
+
+def image(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (48, 48)).save(path)
+
+
+def test_a_folder_that_is_no_emotion(tmp_path: Path) -> None:
+    image(tmp_path / "train/happy/1.png")
+    image(tmp_path / "train/hungry/2.png")
+    assert "train/hungry/2.png is no emotion" in message(tmp_path)
+
+
+def test_two_trees_in_one_folder(tmp_path: Path) -> None:
+    image(tmp_path / "images/train/happy/1.png")
+    image(tmp_path / "images/images/train/happy/1.png")
+    assert "one tree" in message(tmp_path)
+
+
+def test_images_beside_a_usage_folder(tmp_path: Path) -> None:
+    image(tmp_path / "train/happy/1.png")
+    image(tmp_path / "happy/2.png")
+    assert "one tree" in message(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"no image", b"\x89PNG\r\n\x1a\n\x00\x00"])
+def test_a_damaged_image(tmp_path: Path, content: bytes) -> None:
+    image(tmp_path / "happy/1.png")
+    (tmp_path / "happy/2.png").write_bytes(content)
+    assert "happy/2.png" in message(tmp_path)
+
+
+def test_a_truncated_image(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "sad").mkdir()
+    path = tmp_path / "sad/1.png"
+    Image.fromarray(rng.integers(0, 256, (48, 48), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "sad/1.png" in message(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tgz", "a.tar", "a.npz", "a.parquet"])
+def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"<html>please log in</html>")
+    message(path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+@pytest.mark.parametrize("fault", ["cut", "flipped"])
+def test_an_archive_damaged_in_the_middle(tmp_path: Path, kind: str, fault: str) -> None:
+    rng = np.random.default_rng(0)
+    table = tmp_path / "fer2013.csv"
+    rows = [f"0,{' '.join(map(str, rng.integers(0, 256, 2304)))},Training\n" for _ in range(30)]
+    table.write_text("emotion,pixels,Usage\n" + "".join(rows))
+    path = tmp_path / f"a.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(table, "fer2013.csv")
+    else:
+        with tarfile.open(path, "w:gz") as tar:
+            tar.add(table, "fer2013.csv")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    if fault == "cut":
+        del content[middle:]
+    else:
+        content[middle : middle + 50] = bytes(50)
+    path.write_bytes(content)
+    message(path)
+
+
+def test_a_member_that_would_unpack_to_a_giant(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("train/happy/1.png", bytes(65 << 20))
+    assert "unpacks to" in message(path)
+
+
+def test_an_archive_never_writes_outside(tmp_path: Path) -> None:
+    """Nothing is unpacked anywhere; members with climbing names are left out."""
+    image(tmp_path / "1.png")
+    path = tmp_path / "in" / "climb.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(tmp_path / "1.png", "train/happy/1.png")
+        archive.write(tmp_path / "1.png", "../../train/happy/2.png")
+    before = sorted(tmp_path.rglob("*"))
+    assert len(load_dataset(path, cache=False)) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+IMAGES = np.zeros((2, 48, 48), np.uint8)
+NPZ = {
+    "no array 'labels'": {"images": IMAGES},
+    "no array 'images'": {"labels": [0, 1]},
+    "with 3 labels": {"images": IMAGES, "labels": [0, 1, 2]},
+    "row 1: label 7": {"images": IMAGES, "labels": [0, 7]},
+    "row 1: label -1": {"images": IMAGES, "labels": [0, -1]},
+    "row 0: label 1.5": {"images": IMAGES, "labels": [1.5, 2.0]},
+    "row 1: label 'hungry'": {"images": IMAGES, "labels": ["happy", "hungry"]},
+    "float64": {"images": IMAGES / 2, "labels": [0, 1]},
+    "row 1: a pixel": {"images": np.stack([IMAGES[0].astype(int), IMAGES[0].astype(int) + 256]), "labels": [0, 1]},
+    "row 1: usage 'Later'": {"images": IMAGES, "labels": [0, 1], "usage": ["Training", "Later"]},
+    "row 0: usage 3": {"images": IMAGES, "labels": [0, 1], "usage": [3, 0]},
+    "1 usages": {"images": IMAGES, "labels": [0, 1], "usage": [0]},
+    "aren't all different": {"images": IMAGES, "labels": [0, 1], "classes": ["happy", "joy"]},
+    "N > 0": {"images": IMAGES[:0], "labels": np.zeros(0, int)},
+}
+
+
+@pytest.mark.parametrize("wanted", NPZ)
+def test_bad_arrays(tmp_path: Path, wanted: str) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, **{name: np.asarray(value) for name, value in NPZ[wanted].items()})
+    assert wanted in message(path)
+
+
+TABLES = {
+    "no column image or pixels": {"label": [0]},
+    "no column label or emotion": {"pixels": [GOOD]},
+    "row 1, column pixels: pixel 2,304 is '256'": {"pixels": [GOOD, GOOD[:-1] + "256"], "label": [0, 0]},
+    "row 0: label 9": {"pixels": [GOOD], "label": [9]},
+    "row 0: label None": {"pixels": [GOOD, GOOD], "label": [None, 1]},
+    "row 0: the image holds no bytes": {"image": [{"bytes": None, "path": "x.png"}], "label": [0]},
+    "row 0: usage 'x'": {"pixels": [GOOD], "label": [0], "usage": ["x"]},
+    "row 0: not an image": {"image": [b"x"], "label": [0]},
+}
+
+
+@pytest.mark.parametrize("wanted", TABLES)
+def test_bad_parquet(tmp_path: Path, wanted: str) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table(TABLES[wanted]), path)
+    assert wanted in message(path).replace(f"{path}, ", "")

@@ -1,0 +1,191 @@
+"""The report as written: the same for the same records, complete, whole files, text that can't break a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_records import record
+from pandas.testing import assert_frame_equal
+from PIL import Image
+
+from fer_bench.data.dataset import EMOTIONS
+from fer_bench.errors import InputError
+from fer_bench.leaderboard import boards
+from fer_bench.report import frame, markdown, write_report
+from fer_bench.runners.base import Published, RunnerInfo
+from fer_bench.store import Store, StoredRun
+
+INFOS = [
+    RunnerInfo("svm", "classical", published=(Published(0.4276, 0.4043, "notebook", "test part"),)),
+    RunnerInfo("resnet50", "deep", published=(Published(0.863, None, "elsewhere", "binary accuracy", "not | categorical"),)),
+    RunnerInfo("vgg19-full", "deep", published=(Published(0.6639, 0.66, "notebook-90-10", "test picks the epoch"),)),
+]  # fmt: skip
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A results folder as runs leave it."""
+    store = Store(tmp_path / "results")
+    store.prepare()
+    made = [
+        record("svm", 0.44),
+        record("svm", 0.43, split="notebook", split_digest="s2"),
+        record("mlp", 0.31, family="deep", training={"epochs_run": 3, "epochs_planned": 9, "best_epoch": 2}),
+        record("mlp", 0.33, family="deep", seed=1, training={"epochs_run": 3, "epochs_planned": 9}),
+        record("resnet50", 0.2, family="deep", epochs=1, training={"epochs_run": 1, "epochs_planned": 1}),
+        record("custom-cnn", status="error", message="bad | shape <None>\nsecond line"),
+        record("svm", 0.9, dataset="synthetic", dataset_digest="d9"),
+    ]
+    for run in made:
+        work = store.work(run.job)
+        epochs = run.training.epochs_run or 0
+        if epochs:
+            history = pd.DataFrame(
+                {"stage": 1, "epoch": range(1, epochs + 1), "loss": 1.5, "accuracy": 0.3, "val_loss": 1.6}
+            )
+            history.to_csv(work / "history.csv", index=False)
+        store.commit(run, work)
+    return store.root
+
+
+def report(root: Path) -> tuple[list[Path], str]:
+    runs, problems = Store(root).scan()
+    assert not problems
+    written = write_report(root, runs, INFOS)
+    return written, (root / "README.md").read_text(encoding="utf-8")
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    found = re.findall(r"(?:^\|.*\|$\n?)+", text, flags=re.MULTILINE)
+    return [[cells(line) for line in block.strip().splitlines()] for block in found]
+
+
+def test_equal_records_give_equal_bytes_in_any_order(results: Path):
+    runs, _ = Store(results).scan()
+    contents = []
+    for seed in range(2):
+        written = write_report(results, random.Random(seed).sample(runs, len(runs)), INFOS)
+        contents.append({path.name: path.read_bytes() for path in written})
+    assert contents[0] == contents[1]
+
+
+def test_every_table_is_whole_and_every_picture_is_there(results: Path):
+    written, text = report(results)
+    found = tables(text)
+    assert len(found) > 6
+    for table in found:
+        assert {len(line) for line in table} == {len(table[0])}
+    linked = re.findall(r"\]\(([^)]+\.png)\)", text)
+    assert len(linked) == len(set(linked))
+    assert {results / name for name in linked} == {path for path in written if path.suffix == ".png"}
+    for name in linked:
+        assert (results / name).stat().st_size < 60_000
+        with Image.open(results / name) as picture:
+            assert min(picture.size) > 100
+    assert sum("curves" in name for name in linked) == 2  # two seeds of the mlp; one epoch makes no curve
+    assert text.count("<details>") == text.count("</details>")
+    assert not list(results.glob(".README*"))
+
+
+def test_the_board_has_failures_with_reasons_and_rows_not_run(results: Path):
+    _, text = report(results)
+    board = next(table for table in tables(text) if table[0][0] == "#")
+    rows = {line[1]: dict(zip(board[0], line, strict=True)) for line in board[2:]}
+    assert rows["custom-cnn"]["Status"] == "error"
+    assert rows["custom-cnn"]["Note"] == r"error: bad \| shape &lt;None&gt; second line"
+    assert rows["vgg19-full"]["Status"] == "not run yet"
+    assert rows["mlp"]["Accuracy [95 %]"].startswith("32.0 ± 1.4 [")
+    assert rows["mlp"]["Epochs"] == "3/9"
+    assert rows["svm"]["Binary"] == f"{100 * (1 - 0.56 * 2 / 7):.1f}"
+    assert board[1][board[0].index("Runner")] == "---"
+    assert board[1][board[0].index("Unseen")] == "--:"
+
+
+def test_published_figures_stand_beside_ours_on_real_data_only(results: Path):
+    _, text = report(results)
+    table = tables(text)[-1]
+    rows = {line[0]: dict(zip(table[0], line, strict=True)) for line in table[2:]}
+    assert rows["svm"]["Published"] == "42.8 / 40.4"
+    assert rows["svm"]["Ours, that split"] == "43.0 / 43.0 (published)"
+    assert rows["svm"]["Ours, official"] == "44.0 / 44.0 (published)"
+    assert "90.0" not in "".join(rows["svm"].values())
+    assert rows["vgg19-full"]["Ours, official"] == "not run yet"
+    assert rows["resnet50"]["Published"] == "86.3 / –"
+    assert rows["resnet50"]["Trap"] == r"not \| categorical"
+    assert rows["resnet50"]["Ours, official"] == "20.0 / 20.0 (published, epochs capped at 1)"
+
+
+def test_emotions_are_those_of_the_predictions(results: Path):
+    _, text = report(results)
+    table = next(table for table in tables(text) if table[0][0] == "Emotion")
+    run = boards(run.record for run in Store(results).scan()[0])[0].rows[0].runs[0]
+    assert [line[0] for line in table[2:]] == list(EMOTIONS)
+    for line in table[2:]:
+        emotion = run.scores.emotions[line[0]]
+        assert int(line[1]) == emotion.images
+        assert float(line[2]) == pytest.approx(100 * emotion.recall, abs=0.06)
+        shares = 100 * np.array(emotion.distribution) / emotion.images
+        assert [float(cell) for cell in line[6:]] == pytest.approx(shares, abs=0.06)
+
+
+def test_csv_reads_back_equal(results: Path):
+    report(results)
+    whole = frame(boards((run.record for run in Store(results).scan()[0]), INFOS))
+    text = (results / "leaderboard.csv").read_text(encoding="utf-8")
+    back = pd.read_csv(
+        io.StringIO(text),
+        dtype=whole.dtypes.to_dict(),
+        float_precision="round_trip",
+        na_values=[""],
+        keep_default_na=False,
+    )
+    assert_frame_equal(back, whole, check_exact=True)
+    assert len(list(csv.reader(io.StringIO(text)))) == len(whole) + 1
+
+
+def test_pictures_of_runs_that_are_gone_go_too(results: Path):
+    report(results)
+    stale = results / "plots" / "curves-old.png"
+    stale.write_bytes(b"x")
+    report(results)
+    assert not stale.exists()
+
+
+def test_no_records_is_an_error_of_the_user(tmp_path: Path):
+    with pytest.raises(InputError, match="no records"):
+        write_report(tmp_path, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a|b", r"a\|b"), ("<b>&", "&lt;b&gt;&amp;"), ("x\ny", "x y"), ("__init__", r"\_\_init\_\_"), ("a\\", "a\\\\")],
+)
+def test_escape(text: str, expected: str):
+    assert markdown.escape(text) == expected
+
+
+def test_commands_lose_the_folders_of_a_machine():
+    runs = [record().model_copy(update={"command": "/opt/venv/bin/fer-bench run svm --data=/home/me/fer2013.csv"})]
+    assert markdown.commands(runs) == ["fer-bench run svm --data=fer2013.csv"]
+
+
+def test_the_worst_confusions_come_first():
+    row = boards([record(right=0.0)])[0].rows[0]
+    assert markdown.confusions(row, EMOTIONS).startswith("anger → disgust (100.0 % of anger)")
+
+
+def test_a_board_of_failures_only_is_reported(tmp_path: Path):
+    run = record(status="oom", message="out of memory")
+    write_report(tmp_path, [StoredRun(run, tmp_path)])
+    assert "out of memory" in (tmp_path / "README.md").read_text(encoding="utf-8")
