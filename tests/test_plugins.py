@@ -86,19 +86,8 @@ def test_an_installed_package_is_listed(with_example):
 
 
 def test_an_installed_package_runs_and_stands_on_the_leaderboard(with_example, tmp_path):
-    done = fer_bench(
-        "run",
-        "nearest-centroid",
-        "mlp",
-        "--epochs",
-        "1",
-        "--limit",
-        "20",
-        "--results",
-        "results",
-        env=env,
-        cwd=tmp_path,
-    )
+    command = "run nearest-centroid mlp --epochs 1 --limit 20 --results results"
+    done = fer_bench(*command.split(), env=with_example, cwd=tmp_path)
     records = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("record.json")]
     assert {record["job"]["runner"]: record["status"] for record in records} == {"nearest-centroid": "ok", "mlp": "ok"}
     scores = next(record["scores"] for record in records if record["job"]["runner"] == "nearest-centroid")

@@ -79,7 +79,7 @@ def _splits(dataset: Dataset) -> dict[str, dict[str, int] | str]:
     from ..splits import NAMES, expand, make_split
 
     found: dict[str, dict[str, int] | str] = {}
-    for name in (name.replace("kfold-K", "kfold-5") for name in NAMES):
+    for name in (name for name in NAMES):
         try:
             split = make_split(dataset, expand(name)[0])
         except InputError as error:

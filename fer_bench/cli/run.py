@@ -148,8 +148,8 @@ def print_plan(steps: Sequence[Step], as_json: bool) -> None:
     import json
 
     if as_json:
-        rows = [{**s.job.info.model_dump(), "status": s.record and s.record.status, "run": s.pending} for s in steps]
-        click.echo(json.dumps(rows, indent=1))
+        plan = [{**s.job.info.model_dump(), "status": s.record and s.record.status, "run": s.pending} for s in steps]
+        click.echo(json.dumps(plan, indent=1))
         return
     from tabulate import tabulate
 

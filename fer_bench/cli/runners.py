@@ -171,4 +171,4 @@ def new_runner_command(name: str, kind: str, out: str) -> None:
     load_plugins(())
     folder = create(name, kind, Path(out))
     click.echo(folder)
-    click.echo(f"Next: pip install -e {folder} && pytest {folder} && fer-bench run {name}", err=True)
+    click.echo(f"Next: cd {folder} && pip install -e '.[test]' && pytest && fer-bench run {name}", err=True)

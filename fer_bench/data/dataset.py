@@ -18,10 +18,10 @@ def digest_of(images: np.ndarray, labels: np.ndarray, usage: np.ndarray | None, 
     """sha256 (hex) over pixels, labels, usage and class names, in row order."""
     sha = hashlib.sha256("\n".join(classes).encode())
     sha.update(str(images.shape).encode())
-    sha.update(np.ascontiguousarray(images))
-    sha.update(np.ascontiguousarray(labels, dtype=np.int8))
+    sha.update(np.ascontiguousarray(images).data)
+    sha.update(np.ascontiguousarray(labels, dtype=np.int8).data)
     if usage is not None:
-        sha.update(np.ascontiguousarray(usage, dtype=np.int8))
+        sha.update(np.ascontiguousarray(usage, dtype=np.int8).data)
     return sha.hexdigest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from .. import provenance, registry
 from ..data.cache import images_file
 from ..metrics import Scores, score
 from ..records import Cost, Failure, RunRecord, Status, Training
-from ..store import PREDICTIONS, Store
+from ..store import MODEL, PREDICTIONS, Store
 from ..training import device as devices
 from .job import Job, Options, training_rows
 from .worker import INPUT, LOG, OUT, OUTCOME, PROGRESS, TASK, write_json
@@ -95,7 +96,7 @@ def prepare(job: Job, work: Path, options: Options, device: str) -> None:
     arrays, foreign = training_rows(job)
     if foreign is not None:
         arrays["foreign_images"] = foreign
-    np.savez(work / INPUT, **arrays)
+    np.savez(work / INPUT, **arrays)  # type: ignore[arg-type]  # its own keywords are no arrays
     task = {
         "spec": job.spec,
         "recipe": job.info.recipe,
@@ -211,9 +212,7 @@ def score_predictions(job: Job, out: Path) -> tuple[Scores, Scores | None]:
 
 def artifacts(out: Path, options: Options) -> Path:
     if not options.models:
-        import shutil
-
-        shutil.rmtree(out / "model", ignore_errors=True)
+        shutil.rmtree(out / MODEL, ignore_errors=True)
     return out
 
 

@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from .. import registry
-from ..data.balance import balanced, fill
+from ..data.balance import Balance, balanced, fill, labels_in
 from ..data.dataset import Dataset
 from ..errors import InputError
 from ..records import JobInfo
@@ -31,7 +32,7 @@ class Options:
     epochs: int | None = None
     limit: int | None = None
     weights: str = "auto"
-    balance: str = "none"
+    balance: Balance = "none"
     device: str = "auto"
     backend: str = "auto"
     threads: int | None = None
@@ -151,12 +152,14 @@ def training_rows(job: Job) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     train_labels = labels[split.train]
     foreign = None
     if job.fill_from is not None:
-        extra = fill(train_labels, job.fill_from, job.dataset.classes, seed=job.info.seed)
-        names = {name: i for i, name in enumerate(job.dataset.classes)}
+        held_out = job.dataset.images[np.concatenate([split.validation, split.test])]
+        classes = job.dataset.classes
+        extra = fill(train_labels, job.fill_from, classes, seed=job.info.seed, avoid=held_out)
         foreign = np.ascontiguousarray(job.fill_from.images[extra])
-        mapped = [names[job.fill_from.classes[label]] for label in job.fill_from.labels[extra]]
-        train_labels = np.concatenate([train_labels, np.asarray(mapped, np.int8)])
-    order, weights = balanced(train_labels, len(job.dataset.classes), job.info.balance, seed=job.info.seed)
+        train_labels = np.concatenate([train_labels, labels_in(classes, job.fill_from)[extra]])
+    order, weights = balanced(
+        train_labels, len(job.dataset.classes), cast(Balance, job.info.balance), seed=job.info.seed
+    )
     arrays = {
         "train_rows": split.train.astype(np.int64),
         "train_order": order.astype(np.int64),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,7 +78,7 @@ def sweep(
         job = step.job
         observer.started(number, total, job)
         try:
-            record = execute(job, store, options, lambda event, job=job: observer.progressed(job, event))
+            record = execute(job, store, options, partial(observer.progressed, job))
         except Interrupted as stop:
             observer.finished(job, stop.record)
             raise

@@ -174,15 +174,15 @@ def throughput(images: int, seconds: float | None) -> float | None:
 def peak_memory(device: str) -> dict[str, int]:
     """Peak RAM of this process in bytes, where the system tells, and of the GPU where a framework tells."""
     peaks = {}
-    try:
+    if sys.platform == "win32":
+        import psutil
+
+        peaks["peak_ram_bytes"] = psutil.Process().memory_info().peak_wset
+    else:
         import resource
 
         unit = 1 if sys.platform == "darwin" else 1024
         peaks["peak_ram_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    except ImportError:  # Windows
-        import psutil
-
-        peaks["peak_ram_bytes"] = psutil.Process().memory_info().peak_wset
     if device.startswith("gpu"):
         if "jax" in sys.modules:
             stats = sys.modules["jax"].devices()[0].memory_stats() or {}

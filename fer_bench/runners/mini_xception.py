@@ -86,7 +86,10 @@ def _module(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
     """Two separable convolutions and a pooling beside a strided 1x1 convolution; halves height and width."""
     from keras import layers
 
-    residual = layers.Conv2D(filters, 1, strides=2, padding="same", use_bias=False)(x)
+    # Every second pixel, then 1x1: what a 1x1 convolution of stride 2 does, but TensorFlow's gradient of that one (2.21,
+    # oneDNN, 60x60x8) writes past its memory and aborts.
+    residual = layers.MaxPooling2D(1, strides=2, padding="same")(x)
+    residual = layers.Conv2D(filters, 1, use_bias=False)(residual)
     residual = layers.BatchNormalization()(residual)
     x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x)
     x = layers.Activation("relu")(layers.BatchNormalization()(x))

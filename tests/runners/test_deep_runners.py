@@ -154,6 +154,21 @@ def test_custom_cnn_convolutions(recipe: str, activation: str) -> None:
     assert found == [activation] * 3
 
 
+@pytest.mark.parametrize("side", [60, 15])
+def test_mini_xception_residual_is_a_strided_convolution(side: int) -> None:
+    from keras import layers, ops
+
+    x = np.random.default_rng(0).random((2, side, side, 8), dtype=np.float32)
+    strided = layers.Conv2D(16, 1, strides=2, padding="same", use_bias=False)
+    wanted = ops.convert_to_numpy(strided(x))
+    core = runner_of("mini-xception").core(7, "random")
+    pooling = next(layer for layer in core.layers if getattr(layer, "pool_size", None) == (1, 1))
+    plain = layers.Conv2D(16, 1, use_bias=False)
+    plain.build((None, None, None, 8))
+    plain.set_weights(strided.get_weights())
+    np.testing.assert_allclose(ops.convert_to_numpy(plain(pooling(x))), wanted, rtol=1e-6)
+
+
 def test_vgg_preprocessing_is_keras_own() -> None:
     import keras
 

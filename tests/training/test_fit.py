@@ -16,6 +16,23 @@ from fer_bench.runners.recipe import Augmentation, EarlyStopping, Recipe, Reduce
 CLASSES = ("a", "b", "c")
 
 
+@pytest.fixture(autouse=True)
+def eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling costs seconds, four eager steps nothing; tests marked by the parameter name ``compiled`` do compile."""
+    if "compiled" in request.fixturenames:
+        return
+    import keras
+
+    compile_ = keras.Model.compile
+    eagerly = {"run_eagerly": True, "jit_compile": False}
+    monkeypatch.setattr(keras.Model, "compile", lambda self, *a, **k: compile_(self, *a, **{**k, **eagerly}))
+
+
+@pytest.fixture
+def compiled() -> None:
+    """Asks for the model to be compiled as it is for users."""
+
+
 def data(n: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """(n, 5) float32 and labels (n,) int8 that a linear model can learn."""
     rng = np.random.default_rng(seed)
@@ -50,7 +67,7 @@ def contrary() -> tuple[np.ndarray, np.ndarray]:
     return x, ((y + 1) % 3).astype(np.int8)
 
 
-def test_learns_and_writes_history():
+def test_learns_and_writes_history(compiled):
     model = linear()
     summary = run(replace(RECIPE, epochs=12), model, val=data(seed=1))
     assert [row["epoch"] for row in summary.history] == list(range(1, 13))
@@ -90,7 +107,7 @@ def test_accuracy_is_monitored_upwards():
     summary = run(replace(RECIPE, epochs=8, monitor="val_accuracy"), model, val=(x, y))
     accuracies = [row["val_accuracy"] for row in summary.history]
     assert summary.best_epoch == int(np.argmax(accuracies)) + 1
-    accuracy = (model.predict(x, verbose=0).argmax(1) == y).mean()
+    accuracy = (model.predict_on_batch(x).argmax(1) == y).mean()
     assert accuracy == pytest.approx(max(accuracies))
 
 
@@ -147,7 +164,7 @@ def test_the_best_of_the_last_stage_counts():
     assert summary.best_epoch == 4
 
 
-def test_same_seed_same_numbers():
+def test_same_seed_same_numbers(compiled):
     def losses(key: str) -> list[float]:
         return [row["loss"] for row in run(RECIPE, key=key).history]
 
@@ -155,7 +172,7 @@ def test_same_seed_same_numbers():
     assert losses("one") != losses("two")
 
 
-def test_many_steps_in_one_call_change_nothing(monkeypatch):
+def test_many_steps_in_one_call_change_nothing(compiled, monkeypatch):
     import keras
 
     def weights() -> list[np.ndarray]:
@@ -164,9 +181,9 @@ def test_many_steps_in_one_call_change_nothing(monkeypatch):
         return model.get_weights()
 
     at_once = weights()
-    compiled = keras.Model.compile
+    compile_ = keras.Model.compile
     monkeypatch.setattr(
-        keras.Model, "compile", lambda self, *a, **k: compiled(self, *a, **{**k, "steps_per_execution": 1})
+        keras.Model, "compile", lambda self, *a, **k: compile_(self, *a, **{**k, "steps_per_execution": 1})
     )
     for a, b in zip(at_once, weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
@@ -175,16 +192,16 @@ def test_many_steps_in_one_call_change_nothing(monkeypatch):
 def test_sample_weights_decide_what_is_learned():
     x, y = data()
     model = linear()
-    run(replace(RECIPE, epochs=10), model, weights=(y == 2).astype("float32"))
-    assert (model.predict(x, verbose=0).argmax(1) == 2).mean() > 0.9
+    run(replace(RECIPE, epochs=20, learning_rate=0.2), model, weights=(y == 2).astype("float32"))
+    assert (model.predict_on_batch(x).argmax(1) == 2).mean() > 0.95
 
 
 def test_label_smoothing_keeps_probabilities_from_the_corners():
     x, _ = data()
     sharp, smooth = linear(), linear()
-    run(replace(RECIPE, epochs=40), sharp)
-    run(replace(RECIPE, epochs=40, label_smoothing=0.4), smooth)
-    assert smooth.predict(x, verbose=0).max(1).mean() < sharp.predict(x, verbose=0).max(1).mean() - 0.1
+    run(replace(RECIPE, epochs=20), sharp)
+    run(replace(RECIPE, epochs=20, label_smoothing=0.4), smooth)
+    assert smooth.predict_on_batch(x).max(1).mean() < sharp.predict_on_batch(x).max(1).mean() - 0.1
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "adamw", "rmsprop"])
@@ -192,7 +209,7 @@ def test_weight_decay_shrinks_weights(optimizer):
     sizes = []
     for decay in (0.0, 0.5):
         model = linear()
-        run(replace(RECIPE, optimizer=optimizer, weight_decay=decay, epochs=8), model)
+        run(replace(RECIPE, optimizer=optimizer, weight_decay=decay, epochs=4), model)
         sizes.append(np.abs(model.get_weights()[0]).mean())
     assert sizes[1] < sizes[0]
 
@@ -206,7 +223,7 @@ def test_a_loss_that_is_no_number_ends_the_training():
     assert (summary.epochs_run, summary.stopped) == (1, "loss is not a number")
 
 
-def test_phases_and_reports():
+def test_phases_and_reports(compiled):
     events: list[dict[str, Any]] = []
     seconds: dict[str, float] = {}
     run(RECIPE, val=data(seed=1), report=lambda event: events.append(dict(event)), seconds=seconds)

@@ -21,6 +21,19 @@ def backbone(source: str):
 
 
 @pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch):
+    """``backbone`` for an application of two layers, which builds at once."""
+    import keras
+
+    def application(weights: None, include_top: bool, input_shape: tuple[int, int, int], name: str):
+        inputs = keras.Input(input_shape)
+        return keras.Model(inputs, keras.layers.Conv2D(8, 3)(keras.layers.Conv2D(4, 3)(inputs)), name=name)
+
+    monkeypatch.setattr(keras.applications, "Tiny", application, raising=False)
+    return lambda source: weights.backbone("Tiny", SHAPE, source, name="backbone")
+
+
+@pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float | None]:
     """Nothing cached, and each download fails as urllib does; collects the time-outs in force."""
     timeouts: list[float | None] = []
@@ -72,32 +85,32 @@ def test_auto_takes_imagenet_where_it_is(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["own.weights.h5", "own.keras", "own.h5"])
-def test_a_file(tmp_path, name):
-    source, _ = backbone("random")
+def test_a_file(tiny, tmp_path, name):
+    source, _ = tiny("random")
     path = tmp_path / name
     source.save_weights(path) if name.endswith(".weights.h5") else source.save(path)
-    model, init = backbone(str(path))
+    model, init = tiny(str(path))
     assert init == f"file:{name}"
     for a, b in zip(model.get_weights(), source.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_files_that_can_not_be_used(tmp_path):
+def test_files_that_can_not_be_used(tiny, tmp_path):
     import keras
 
     with pytest.raises(InputError, match="no such file"):
-        backbone(str(tmp_path / "none.weights.h5"))
+        tiny(str(tmp_path / "none.weights.h5"))
     text = tmp_path / "weights.txt"
     text.write_text("1 2 3")
     with pytest.raises(InputError, match="not a"):
-        backbone(str(text))
+        tiny(str(text))
     broken = tmp_path / "broken.weights.h5"
     broken.write_bytes(b"not HDF5")
     with pytest.raises(InputError, match="does not fit"):
-        backbone(str(broken))
+        tiny(str(broken))
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     for name in ("other.weights.h5", "other.keras"):
         path = tmp_path / name
         other.save_weights(path) if name.endswith(".weights.h5") else other.save(path)
         with pytest.raises(InputError, match="does not fit"):
-            backbone(str(path))
+            tiny(str(path))
