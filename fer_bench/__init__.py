@@ -25,7 +25,7 @@ _HOMES = {
     "KerasRunner": "runners.keras",
     "register": "registry",
     "run": "engine",
-    "leaderboard": "leaderboard",
+    "boards": "leaderboard",
 }
 __all__ = ["__version__", *_HOMES]
 

@@ -38,9 +38,12 @@ def leaderboard_plot(board: Board) -> bytes:
     axes.axvline(largest, color="gray", linestyle="--", linewidth=1, label=f"always the largest class: {largest:.1f}")
     for i, family in enumerate(families):
         axes.barh(0, 0, color=f"C{i}", alpha=0.55, label=family or "other")
-    axes.set_yticks(range(len(rows)), [f"{row.label} ({row.recipe})" for row in rows], fontsize=9)
+    axes.set_yticks(
+        range(len(rows)), [f"{row.label} ({row.recipe}){' *' if row.note() else ''}" for row in rows], fontsize=9
+    )
     axes.set_xlim(0, min(108, max(*high, largest) * 1.12))
-    axes.set_xlabel("test accuracy in %, with 95 % interval")
+    star = "; * see its note" if any(row.note() for row in rows) else ""
+    axes.set_xlabel(f"test accuracy in %, with 95 % interval{star}")
     axes.set_title(board.title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="lower right", fontsize=8)

@@ -40,6 +40,7 @@ def eager(monkeypatch):
     eagerly = {"run_eagerly": True, "jit_compile": False}
     monkeypatch.setattr(keras.Model, "compile", lambda self, *a, **k: compile_(self, *a, **{**k, **eagerly}))
 
+
 BASE = Recipe(batch=16, epochs=2, learning_rate=0.01)
 
 
@@ -134,7 +135,7 @@ def test_batches_do_not_matter_and_no_images_is_no_error(eager):
     assert runner.predict_proba(TEST.images[:0]).shape == (0, 7)
 
 
-def test_learns(eager):
+def test_learns():
     runner = Tiny("bright")
     summary = runner.fit(TRAIN, VALIDATION, Context(CLASSES))
     assert summary.history[-1]["val_accuracy"] > 2 / 7
@@ -149,8 +150,8 @@ def test_seed_decides_everything():
 
 def test_probabilities_are_float32_under_bfloat16():
     runner = fitted(Tiny("large"))
-    distinct = len(np.unique(runner.predict_proba(VALIDATION.images)))
-    assert distinct > 0.9 * VALIDATION.labels.size * 7
+    bits = runner.predict_proba(VALIDATION.images).view(np.uint32)
+    assert (bits & 0xFFFF != 0).mean() > 0.9, "the lower half of a float32 is zero where it was a bfloat16"
     import keras
 
     assert keras.config.dtype_policy().name == "float32"

@@ -47,7 +47,7 @@ def linear() -> Any:
     return keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, activation="softmax")])
 
 
-def run(recipe: Recipe, model: Any = None, *, val: Any = None, weights: Any = None, **kwargs: Any) -> FitSummary:
+def run(recipe: Recipe, model: Any = None, *, val: Any = None, **kwargs: Any) -> FitSummary:
     """Trains on ``data()``; ``val`` is a pair, None for none."""
     from fer_bench.training.fit import train
 
@@ -55,10 +55,10 @@ def run(recipe: Recipe, model: Any = None, *, val: Any = None, weights: Any = No
     val_x, val_y = val if val is not None else (None, None)
     hook = kwargs.pop("set_trainable", None)
     context = Context(CLASSES, **kwargs)
-    return train(model or linear(), x, y, weights, val_x, val_y, recipe, context, set_trainable=hook)
+    return train(model or linear(), x, y, None, val_x, val_y, recipe, context, set_trainable=hook)
 
 
-RECIPE = Recipe(epochs=4, batch=16, learning_rate=0.05)
+RECIPE = Recipe(epochs=4, batch=30, learning_rate=0.05)
 
 
 def contrary() -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +76,12 @@ def test_learns_and_writes_history(compiled):
     }  # fmt: skip
     assert summary.history[-1]["loss"] < summary.history[0]["loss"] / 2
     assert summary.history[-1]["val_accuracy"] > 0.8
-    assert (summary.epochs_run, summary.epochs_planned, summary.checkpoint, summary.stopped) == (12, 12, "validation", "")
+    assert (summary.epochs_run, summary.epochs_planned, summary.checkpoint, summary.stopped) == (
+        12,
+        12,
+        "validation",
+        "",
+    )
 
 
 def test_without_validation_the_last_epoch_stands():
@@ -160,11 +165,11 @@ def test_stages_each_have_their_rate_batch_and_layers():
 
 
 def test_the_best_of_the_last_stage_counts():
-    summary = run(replace(RECIPE, stages=(Stage(3, 0.05, 16), Stage(3, 0.05, 16))), val=contrary())
-    assert summary.best_epoch == 4
+    summary = run(replace(RECIPE, stages=(Stage(2, 0.05, 30), Stage(2, 0.05, 30))), val=contrary())
+    assert summary.best_epoch == 3
 
 
-def test_same_seed_same_numbers(compiled):
+def test_same_seed_same_numbers():
     def losses(key: str) -> list[float]:
         return [row["loss"] for row in run(RECIPE, key=key).history]
 
@@ -177,7 +182,7 @@ def test_many_steps_in_one_call_change_nothing(compiled, monkeypatch):
 
     def weights() -> list[np.ndarray]:
         model = linear()
-        run(replace(RECIPE, batch=8), model, val=data(seed=1))
+        run(replace(RECIPE, batch=8, epochs=2), model)
         return model.get_weights()
 
     at_once = weights()
@@ -189,18 +194,23 @@ def test_many_steps_in_one_call_change_nothing(compiled, monkeypatch):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_sample_weights_decide_what_is_learned():
+def test_rows_of_weight_zero_teach_nothing():
+    from fer_bench.training.fit import train
+
     x, y = data()
+    wrong = ((y + 1) % 3).astype(np.int8)
+    weights = np.repeat([1.0, 0.0], len(y)).astype("float32")
     model = linear()
-    run(replace(RECIPE, epochs=20, learning_rate=0.2), model, weights=(y == 2).astype("float32"))
-    assert (model.predict_on_batch(x).argmax(1) == 2).mean() > 0.95
+    both = replace(RECIPE, epochs=5, learning_rate=0.2)
+    train(model, np.concatenate([x, x]), np.concatenate([y, wrong]), weights, None, None, both, Context(CLASSES))
+    assert (model.predict_on_batch(x).argmax(1) == y).mean() > 0.8
 
 
 def test_label_smoothing_keeps_probabilities_from_the_corners():
     x, _ = data()
     sharp, smooth = linear(), linear()
-    run(replace(RECIPE, epochs=20), sharp)
-    run(replace(RECIPE, epochs=20, label_smoothing=0.4), smooth)
+    run(replace(RECIPE, epochs=8, learning_rate=0.3), sharp)
+    run(replace(RECIPE, epochs=8, learning_rate=0.3, label_smoothing=0.4), smooth)
     assert smooth.predict_on_batch(x).max(1).mean() < sharp.predict_on_batch(x).max(1).mean() - 0.1
 
 
