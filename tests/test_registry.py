@@ -27,7 +27,7 @@ class Uniform(Runner):
     """
 
     info = RunnerInfo(family="classical")
-    parameters = {"n": 2, "rate": 0.5, "deep": False, "kind": "plain"}  # noqa: RUF012
+    parameters = {"n": 2, "rate": 0.5, "deep": False, "kind": "plain"}
 
     def fit(self, train, validation, context):
         self.outputs = len(context.classes)

@@ -19,7 +19,11 @@ from fer_bench.runners.keras import KerasRunner
 SIX = tuple(name for name in EMOTIONS if name != "fear")
 #: Both recipes where a training step is compiled within seconds; the large ones share their code with "published".
 FITS = [
-    *((name, recipe) for name in ("mlp", "custom-cnn", "stacked-cnn", "mini-xception") for recipe in ("published", "tuned")),
+    *(
+        (name, recipe)
+        for name in ("mlp", "custom-cnn", "stacked-cnn", "mini-xception")
+        for recipe in ("published", "tuned")
+    ),
     ("staged-cnn", "published"),
     ("vgg-bottleneck", "published"),
     ("vgg19-frozen", "published"),
@@ -40,7 +44,9 @@ def part(count: int, classes: int = 7, seed: int = 0) -> Part:
     return Part(np.clip(30 + 30 * labels[:, None, None] + noise, 0, 255).astype(np.uint8), labels)
 
 
-def fit(runner: KerasRunner, classes: tuple[str, ...] = EMOTIONS, epochs: int = 1, weights: str = "random") -> FitSummary:
+def fit(
+    runner: KerasRunner, classes: tuple[str, ...] = EMOTIONS, epochs: int = 1, weights: str = "random"
+) -> FitSummary:
     context = Context(classes, key="test", epochs=epochs, weights=weights)
     return runner.fit(part(28, len(classes)), part(14, len(classes), seed=1), context)
 

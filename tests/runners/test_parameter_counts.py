@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from fer_bench.registry import get
@@ -13,7 +15,7 @@ def conv(size: int, before: int, after: int, bias: bool = True) -> int:
 
 
 def dense(*widths: int) -> int:
-    return sum((before + 1) * after for before, after in zip(widths, widths[1:], strict=False))
+    return sum((before + 1) * after for before, after in itertools.pairwise(widths))
 
 
 def vgg(*convolutions: int) -> int:
