@@ -56,7 +56,7 @@ class CustomCNN(KerasRunner):
             schedule="cosine",
             warmup_epochs=1,
             batch=64,
-            epochs=8,
+            epochs=6,
             augmentation=MODERATE,
             monitor="val_accuracy",
             precision="mixed_bfloat16",

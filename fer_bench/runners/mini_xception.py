@@ -60,7 +60,7 @@ class MiniXception(KerasRunner):
             schedule="cosine",
             warmup_epochs=1,
             batch=64,
-            epochs=20,
+            epochs=16,
             augmentation=Augmentation(rotation=8, shift=0.06, zoom=0.08, flip=True),
             monitor="val_accuracy",
             precision="mixed_bfloat16",

@@ -69,7 +69,7 @@ class StackedCNN(KerasRunner):
             schedule="cosine",
             warmup_epochs=1,
             batch=128,
-            epochs=14,
+            epochs=10,
             augmentation=MODERATE,
             label_smoothing=0.1,
             monitor="val_accuracy",

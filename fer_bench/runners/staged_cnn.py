@@ -93,8 +93,9 @@ class StagedCNN(KerasRunner):
         for layer in body:
             layer.trainable = trainable != "head"
         if trainable == "head":
-            head.kernel.assign(head.kernel_initializer(head.kernel.shape, head.kernel.dtype))
-            head.bias.assign(head.bias_initializer(head.bias.shape, head.bias.dtype))
+            # A Keras initializer draws the same numbers each time; its clone draws others.
+            head.kernel.assign(head.kernel_initializer.clone()(head.kernel.shape))
+            head.bias.assign(head.bias_initializer(head.bias.shape))
 
 
 def _net(input_shape: tuple[int, int, int], classes: int) -> keras.Sequential:
