@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -36,15 +37,38 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(  # type: ignore[override]  # click's has overloads that say the same
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """As click's, but that a mistake of the user is one line, and Ctrl-C exits with 130."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         try:
-            return super().invoke(ctx)
-        except InputError as error:
-            click.echo(f"fer-bench: {' '.join(str(error).split())}", err=True)
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
             sys.exit(2)
-        except KeyboardInterrupt:
-            click.echo("fer-bench: interrupted", err=True)
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else "fer-bench"
+            say(f"{error.format_message().rstrip('.')}; see '{where} --help'")
+            sys.exit(2)
+        except (InputError, click.ClickException) as error:
+            say(str(error))
+            sys.exit(2)
+        except (KeyboardInterrupt, click.Abort):
+            say("interrupted")
             sys.exit(130)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def say(message: str) -> None:
+    """One line on stderr."""
+    click.echo(f"fer-bench: {' '.join(message.split())}", err=True)
 
 
 @click.group(

@@ -62,7 +62,6 @@ def test_json_holds_the_records(cli):
     (record,) = json.loads(result.stdout)
     assert record["status"] == "ok"
     assert 0 <= record["scores"]["accuracy"] <= 1
-    assert record["command"].startswith("fer-bench")
 
 
 def test_dry_run_shows_the_plan_and_what_is_done(cli, tmp_path):
