@@ -50,6 +50,7 @@ def execute(job: Job, store: Store, options: Options, report: Report = lambda _:
     work = store.work(job.info)
     device = devices.choose_device(options.device)
     backend = devices.choose_backend(options.backend, device)
+    environment = provenance.environment(device)  # now, before anybody can change the source tree
     outcome = missing_needs(job)
     try:
         if outcome is None:
@@ -69,7 +70,7 @@ def execute(job: Job, store: Store, options: Options, report: Report = lambda _:
             scores=scores,
             validation_scores=validation_scores,
             cost=Cost(**outcome.get("cost", {})),
-            environment=provenance.environment(ran_on.get("device") or device, ran_on.get("backend", "")),
+            environment=environment.model_copy(update=ran_on),
             failure=None if scores else Failure(**failure_of(outcome, work / LOG)),
         )
         keep_earlier = record.status != "ok" and (old := store.find(job.info)) is not None and old.status == "ok"
