@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -116,6 +117,8 @@ def run_command(
         print_plan(steps, as_json)
         return
     store.prepare()
+    for sign in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs are born ignoring it
+        signal.signal(sign, signal.default_int_handler)
     interrupted = False
     with observer() as watcher:
         try:

@@ -105,7 +105,8 @@ def test_a_results_folder_that_is_a_file(cli, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_ctrl_c_ends_the_worker_and_leaves_a_record(tiny_npz, tmp_path):
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_worker_and_leaves_a_record(tiny_npz, tmp_path, sign):
     results = tmp_path / "results"
     command = [sys.executable, "-c", "from fer_bench.cli import main; main()", "run", "hangs", "--plugin", FAULTY]
     env = {**os.environ, "FER_BENCH_DATA": str(tiny_npz), "FER_BENCH_RESULTS": str(results)}
@@ -115,7 +116,7 @@ def test_ctrl_c_ends_the_worker_and_leaves_a_record(tiny_npz, tmp_path):
             break
         time.sleep(0.1)
     time.sleep(1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sign)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     (path,) = results.glob("*/official/hangs/*/record.json")
