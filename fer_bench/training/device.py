@@ -136,7 +136,12 @@ def environment(device: str, backend: str, threads: int | None = None) -> dict[s
         backend: what ``choose_backend`` gave.
         threads: of a CPU computation, or None for the libraries' own choice.
     """
-    variables = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
+    variables = {
+        "KERAS_BACKEND": backend,
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+        # OpenMP threads (xgboost's) that spin while they wait cost a busy machine many times the work they wait for.
+        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+    }
     if device == "cpu":
         variables |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     else:
