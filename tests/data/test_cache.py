@@ -188,15 +188,14 @@ def test_the_source_says_where_the_data_was_found(source: Path, monkeypatch: pyt
     assert load_dataset().source == "faces.npz (21 images, downloaded)"
 
 
-def test_the_real_data_comes_from_the_cache_in_no_time(fer2013: Path) -> None:
+def test_the_real_data_comes_from_the_cache_without_heavy_imports(fer2013: Path) -> None:
     first = load_dataset(fer2013)
     code = """
-import sys, time
+import sys
 from fer_bench.data import load_dataset
 d = load_dataset(sys.argv[1])
-print(d.digest, time.process_time(), *[m for m in sys.modules if m in ("pandas", "pyarrow", "sklearn", "keras")])
+print(d.digest, *[m for m in sys.modules if m in ("pandas", "pyarrow", "sklearn", "keras")])
 """
     done = subprocess.run([sys.executable, "-c", code, str(fer2013)], capture_output=True, text=True, check=True)
-    digest, seconds, *heavy = done.stdout.split()
+    digest, *heavy = done.stdout.split()
     assert (digest, heavy) == (first.digest, [])
-    assert float(seconds) < 0.6  # of which 0.2 are python and numpy

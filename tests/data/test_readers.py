@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -259,24 +258,18 @@ def test_the_fast_parser_takes_exactly_whole_numbers_from_0_to_255(place: int, t
         assert caught.value.row == 1
 
 
-def test_the_real_csv_is_read_in_seconds_and_little_memory(fer2013: Path) -> None:
-    """3 s and 1 GB in a fresh process; the time only where nothing else keeps the processor busy."""
+def test_the_real_csv_is_read_in_little_memory(fer2013: Path) -> None:
+    """1 GB at most, in a fresh process."""
     code = """
-import resource, sys, time
-start = time.perf_counter()
+import resource, sys
 from fer_bench.data import load_dataset
 d = load_dataset(sys.argv[1], cache=False)
-seconds = time.perf_counter() - start
-print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, d.name, *[(d.usage == u).sum() for u in range(3)])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, d.name, *[(d.usage == u).sum() for u in range(3)])
 """
     done = subprocess.run([sys.executable, "-c", code, str(fer2013)], capture_output=True, text=True, check=True)
-    seconds, peak, name, *counts = done.stdout.split()
+    peak, name, *counts = done.stdout.split()
     assert (name, counts) == ("fer2013", ["28709", "3589", "3589"])
     assert int(peak) * 1024 < 1e9
-    load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    if load > cores:
-        pytest.skip(f"read in {seconds} s, but a load of {load} on {cores} cores makes that no measurement")
-    assert float(seconds) < 3
 
 
 def test_reading_leaves_no_file_open(tmp_path: Path) -> None:
