@@ -42,8 +42,8 @@ def cli(tiny_npz, tmp_path):
 
 def test_a_runner_of_ten_lines_lands_on_the_leaderboard(cli, tmp_path):
     assert len(PLUGIN.splitlines()) <= 10
-    (tmp_path / "mine.py").write_text(PLUGIN)
-    result = cli("run", "logreg", "--plugin", str(tmp_path / "mine.py"))
+    (tmp_path / "own_logreg.py").write_text(PLUGIN)
+    result = cli("run", "logreg", "--plugin", str(tmp_path / "own_logreg.py"))
     assert result.exit_code == 0, result.output
     board = result.stdout
     assert "logreg" in board
