@@ -63,7 +63,7 @@ class FitSummary:
 
     ``checkpoint`` is "validation" where validation data picked the epoch, "last" where the last one stands, "none" where
     nothing is iterated. ``history`` holds one mapping an epoch: epoch, loss, accuracy, val_loss, val_accuracy,
-    learning_rate, seconds.
+    learning_rate, seconds. ``epochs_planned`` is the recipe's number, whatever budget the run had.
     """
 
     init: str = "none"

@@ -78,7 +78,7 @@ class XGBoost(Runner):
         return FitSummary(
             checkpoint="validation" if len(watched) > 1 else "last",
             epochs_run=len(history),
-            epochs_planned=rounds,
+            epochs_planned=self.recipe.epochs,
             best_epoch=self.booster.num_boosted_rounds(),
             stopped="early" if len(history) < rounds else "",
             history=history,

@@ -60,15 +60,16 @@ def train(
         else:
             validation = (val_x, targets)
     stages = [_capped(stage, context.epochs) for stage in recipe.plan()]
+    total = sum(stage.epochs for stage in stages)
     summary = FitSummary(
         init="random",
         checkpoint="last" if validation is None else "validation",
-        epochs_planned=sum(stage.epochs for stage in stages),
+        epochs_planned=sum(stage.epochs for stage in recipe.plan()),
     )
     # Keras shuffles with the backend's global generator; layers drew their own seeds when they were made.
     keras.utils.set_random_seed(context.seed("shuffle"))
     for number, stage in enumerate(stages):
-        record = Record(context, summary, number, stage, math.ceil(len(train_x) / stage.batch))
+        record = Record(context, summary, number, math.ceil(len(train_x) / stage.batch), total)
         try:
             if set_trainable is not None:
                 set_trainable(stage.trainable)
@@ -210,10 +211,10 @@ class Record(keras.callbacks.Callback):
 
     async_safe = True
 
-    def __init__(self, context: Context, summary: FitSummary, stage: int, plan: Stage, steps: int) -> None:
+    def __init__(self, context: Context, summary: FitSummary, stage: int, steps: int, total: int) -> None:
         super().__init__()
         self.context, self.summary = context, summary
-        self.stage, self.epochs, self.steps = stage + 1, plan.epochs, steps
+        self.stage, self.steps, self.total = stage + 1, steps, total
         self.before = len(summary.history)
         self.stopped = ""
         self.reported = 0.0
@@ -264,7 +265,7 @@ class Record(keras.callbacks.Callback):
             {
                 "stage": self.stage,
                 "epoch": self.before + self.epoch + 1,
-                "epochs": self.summary.epochs_planned,
+                "epochs": self.total,
                 "step": step,
                 "steps": self.steps,
                 "loss": logs.get("loss"),
