@@ -26,6 +26,7 @@ class JobInfo(_Model):
     family: str
     recipe: str
     recipe_digest: str
+    recipe_fields: dict[str, Any] = {}
     dataset: str
     dataset_digest: str
     classes: list[str]

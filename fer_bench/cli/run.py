@@ -89,8 +89,12 @@ def run_command(
 
     Exit codes: 0 all went well, 1 a run failed, 2 wrong input, 130 interrupted.
     """
-    if everything == bool(names):
+    if everything and names:
+        raise InputError(f"--all already means every runner: leave it out, or {' '.join(names)}")
+    if not everything and not names:
         raise InputError("name some runners, or --all; `fer-bench list` shows them")
+    if options["weights"] not in ("auto", "imagenet", "random") and not Path(options["weights"]).is_file():
+        raise InputError(f"--weights {options['weights']}: no such file; or give auto, imagenet or random")
     from .. import registry
     from ..data import load_dataset
     from ..engine import survey, sweep
@@ -161,7 +165,7 @@ def print_plan(steps: Sequence[Step], as_json: bool) -> None:
     for step in steps:
         info = step.job.info
         state = step.record.status if step.record else "not run"
-        epochs = info.epochs or "recipe's"
+        epochs = info.epochs or info.recipe_fields.get("epochs", "-")
         cells = [step.job.spec, info.recipe, info.split, info.seed, info.train_images, epochs, info.key[:8], state]
         rows.append([*cells, "run" if step.pending else "-"])
     click.echo(tabulate(rows, header))

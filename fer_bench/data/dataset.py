@@ -39,9 +39,9 @@ class Dataset:
         digest: sha256 of all of the above but name and source; computed when not given.
     """
 
-    images: np.ndarray
-    labels: np.ndarray
-    usage: np.ndarray | None
+    images: np.ndarray = field(repr=False)
+    labels: np.ndarray = field(repr=False)
+    usage: np.ndarray | None = field(repr=False)
     classes: tuple[str, ...]
     name: str
     source: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import cast
 
 import numpy as np
@@ -59,7 +59,7 @@ class Job:
 
 def key_of(info: dict[str, object]) -> str:
     """sha256 (hex) over everything that can change the result, and nothing else."""
-    axes = {k: v for k, v in info.items() if k not in ("key", "family", "dataset", "classes", "split")}
+    axes = {k: v for k, v in info.items() if k not in ("key", "family", "recipe_fields", "dataset", "classes", "split")}
     return hashlib.sha256(json.dumps(axes, sort_keys=True).encode()).hexdigest()
 
 
@@ -125,6 +125,7 @@ def _info(
         "family": runner.info.family,
         "recipe": runner.recipe_name,
         "recipe_digest": runner.recipe.digest(),
+        "recipe_fields": _recipe_fields(runner),
         "dataset": dataset.name,
         "dataset_digest": dataset.digest,
         "classes": list(dataset.classes),
@@ -134,13 +135,19 @@ def _info(
         "validation_images": len(split.validation),
         "test_images": len(split.test),
         "seed": seed,
-        "epochs": epochs,
+        "epochs": epochs if "epochs" in runner.uses else None,
         "limit": options.limit,
-        "weights": options.weights,
+        "weights": options.weights if "weights" in runner.uses else "auto",
         "balance": options.balance,
         "fill_digest": fill_from.digest if fill_from else None,
     }
     return JobInfo.model_validate({"key": key_of(fields), **fields})
+
+
+def _recipe_fields(runner: Runner) -> dict[str, object]:
+    """The recipe as the record shows it: every field, or only its options where the runner has no epochs to train."""
+    fields: dict[str, object] = json.loads(json.dumps(asdict(runner.recipe)))
+    return fields if "epochs" in runner.uses else {"options": fields["options"]}
 
 
 def training_rows(job: Job) -> tuple[dict[str, np.ndarray], np.ndarray | None]:

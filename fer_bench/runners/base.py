@@ -126,6 +126,8 @@ class Runner(ABC):
     info: ClassVar[RunnerInfo] = RunnerInfo()
     recipes: ClassVar[Mapping[str, Recipe]] = {"default": Recipe()}
     parameters: ClassVar[Mapping[str, Any]] = {}
+    #: Which of the options "epochs" and "weights" mean something here; the others stay out of a job's key.
+    uses: ClassVar[frozenset[str]] = frozenset({"epochs", "weights"})
 
     def __init__(self, recipe: str = "", **params: Any) -> None:
         self.recipe_name = recipe or next(iter(self.recipes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class SklearnRunner(Runner):
     """
 
     info = RunnerInfo(family="classical")
+    uses: ClassVar = frozenset()
 
     @abstractmethod
     def build(self) -> Any:

@@ -39,6 +39,7 @@ class XGBoost(Runner):
         )
     }
     parameters: ClassVar = {"features": "pixels"}
+    uses: ClassVar = frozenset({"epochs"})
 
     def __init__(self, recipe: str = "", **params: Any) -> None:
         super().__init__(recipe, **params)

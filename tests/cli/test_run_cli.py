@@ -77,6 +77,10 @@ def test_dry_run_shows_the_plan_and_what_is_done(cli, tmp_path):
     ("arguments", "words"),
     [
         (["run"], "--all"),
+        (["run", "--all", "svm"], "leave it out"),
+        (["runn", "svm"], "did you mean run"),
+        (["run", "svm", "--limit", "0"], "--limit"),
+        (["run", "svm", "--weights", "nowhere.h5"], "nowhere.h5"),
         (["run", "svmm"], "svm"),
         (["run", "svm", "--recipe", "publishd"], "published"),
         (["run", "svm[gamma=1]"], "gamma"),

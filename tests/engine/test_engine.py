@@ -137,14 +137,26 @@ def test_the_same_job_gives_the_same_numbers_and_another_seed_another_key(go, da
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"epochs": 1}, {"limit": 5}, {"weights": "random"}, {"balance": "weights"}],
+    ("name", "change"),
+    [
+        ("mlp", {"epochs": 1}),
+        ("xgboost", {"epochs": 1}),
+        ("mlp", {"weights": "random"}),
+        ("good", {"limit": 5}),
+        ("good", {"balance": "weights"}),
+    ],
 )
-def test_the_key_holds_what_changes_the_result(dataset, change):
+def test_the_key_holds_what_changes_the_result(dataset, name, change):
+    base = plan(dataset, [name], options=Options())[0].info.key
+    assert plan(dataset, [name], options=Options(**change))[0].info.key != base
+
+
+@pytest.mark.parametrize(
+    "change", [{"epochs": 1}, {"weights": "imagenet"}, {"device": "cpu", "threads": 1, "timeout": 5.0, "models": False}]
+)
+def test_the_key_leaves_out_what_does_not(dataset, change):
     base = plan(dataset, ["good"], options=Options())[0].info.key
-    assert plan(dataset, ["good"], options=Options(**change))[0].info.key != base
-    elsewhere = Options(device="cpu", threads=1, timeout=5.0, tensorboard="logs")
-    assert plan(dataset, ["good"], options=elsewhere)[0].info.key == base
+    assert plan(dataset, ["good"], options=Options(**change))[0].info.key == base
 
 
 def test_limit_leaves_the_test_part_whole(dataset):
