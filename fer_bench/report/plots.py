@@ -24,7 +24,7 @@ def leaderboard_plot(board: Board) -> bytes:
     rows = [row for row in board.rows if row.runs][::-1]
     accuracy = 100 * np.array([row.mean("accuracy") for row in rows])
     low, high = (100 * np.array([row.mean(f"accuracy_{end}") for row in rows]) for end in ("low", "high"))
-    figure = Figure(figsize=(8, 1.3 + 0.34 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(8, 1.5 + 0.34 * len(rows)), layout="constrained")
     axes = figure.subplots()
     families = sorted({row.family for row in rows})
     for position, row in enumerate(rows):
@@ -46,7 +46,7 @@ def leaderboard_plot(board: Board) -> bytes:
     axes.set_xlabel(f"test accuracy in %, with 95 % interval{star}")
     axes.set_title(board.title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower right", fontsize=8)
+    figure.legend(loc="outside lower center", ncols=1 + len(families), fontsize=8, frameon=False)
     return _png(figure)
 
 
