@@ -69,7 +69,7 @@ class InceptionV3(KerasRunner):
         family="deep",
         summary="InceptionV3 of ImageNet under one dense layer",
         source="transfer-learning-log, part 1",
-        demo_epochs=2,
+        demo_epochs=1,
         published=(Published(0.3306, None, "official", "training accuracy, best of 32 epochs", _TRAP),),
         notes=_NOTES,
     )
@@ -106,7 +106,7 @@ class InceptionV3Flatten(InceptionV3):
         family="deep",
         summary="inception-v3 with two more dense layers stacked on its softmax",
         source="transfer-learning-log, part 2",
-        demo_epochs=2,
+        demo_epochs=1,
         published=(Published(0.2563, None, "official", "training accuracy after 10 of 100 epochs", _TRAP),),
         notes=(
             *_NOTES,

@@ -28,7 +28,7 @@ class ResNet50(KerasRunner):
         family="deep",
         summary="ResNet50 of ImageNet, frozen and then fine-tuned at its end",
         source="resnet50-finetune",
-        demo_epochs=2,
+        demo_epochs=1,
         published=(
             Published(
                 0.8633,
