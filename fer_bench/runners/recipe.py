@@ -14,7 +14,8 @@ class Augmentation:
 
     rotation and shear are in degrees; shift and zoom are fractions; crop is in pixels of the 48-pixel image (pad by
     that many, cut back at random); noise is the standard deviation on a 0..1 scale; blur the largest Gaussian sigma in
-    pixels; contrast a fraction; erase the probability that a random rectangle is blanked.
+    pixels; contrast a fraction; erase the probability that a random rectangle is blanked; mixup the alpha of the Beta
+    distribution by which two images of a batch, and their labels, are mixed.
     """
 
     rotation: float = 0.0
@@ -27,6 +28,7 @@ class Augmentation:
     blur: float = 0.0
     contrast: float = 0.0
     erase: float = 0.0
+    mixup: float = 0.0
 
     @property
     def any(self) -> bool:
@@ -98,6 +100,11 @@ class Recipe:
         return self.stages or (Stage(self.epochs, self.learning_rate, self.batch),)
 
     def digest(self) -> str:
-        """sha256 (hex) of every field but the note."""
+        """sha256 (hex) of every field but the note.
+
+        A field that came later counts where it says something, so that older records keep their keys.
+        """
         fields = {k: v for k, v in asdict(self).items() if k != "note"}
+        if not self.augmentation.mixup:
+            del fields["augmentation"]["mixup"]
         return hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode()).hexdigest()

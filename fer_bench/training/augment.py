@@ -89,6 +89,44 @@ def gaussian_blur(images: Any, sigma: Any, radius: int) -> Any:
     return images
 
 
+def beta_share(uniform: Any, alpha: float) -> Any:
+    """Uniform numbers (N,) -> shares (N,) in [0.5, 1): the larger part of a Beta(alpha, alpha) draw, by its quantiles.
+
+    Quantiles from a table, since no backend's own Beta sampler compiles everywhere.
+    """
+    from scipy.stats import beta
+
+    table = beta.ppf(0.5 + np.linspace(0, 0.5, 1025), alpha, alpha).astype("float32")
+    place = uniform * 1024
+    low = ops.cast(ops.floor(place), "int32")
+    part = place - ops.floor(place)
+    at = functools.partial(ops.take, ops.convert_to_tensor(table))
+    return at(low) * (1 - part) + at(ops.minimum(low + 1, 1024)) * part
+
+
+def mix(batch: Any, share: Any) -> Any:
+    """Each row of ``batch`` (N, ...) with the row as far from the end as it is from the start; ``share`` (N,) is its own."""
+    own = ops.reshape(share, (-1, *(1,) * (len(batch.shape) - 1)))
+    return own * batch + (1 - own) * ops.flip(batch, axis=0)
+
+
+class MixedCrossentropy(keras.losses.Loss):
+    """Cross-entropy against the labels mixed as ``augment`` has just mixed the images (mixup, Zhang et al. 2018).
+
+    A sample weight is that of the image with the larger share.
+    """
+
+    def __init__(self, augment: Augment, label_smoothing: float = 0.0) -> None:
+        super().__init__(name="mixed_crossentropy")
+        self.augment, self.label_smoothing = augment, label_smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        y_true = ops.cast(y_true, y_pred.dtype)
+        if self.augment.share is not None:
+            y_true = mix(y_true, self.augment.share)
+        return keras.losses.categorical_crossentropy(y_true, y_pred, label_smoothing=self.label_smoothing)
+
+
 @keras.saving.register_keras_serializable(package="fer_bench")
 class Augment(keras.layers.Layer):
     """(N, H, W, 1) of 0..255 -> the same shape, float32; changed at random in training, only cast otherwise.
@@ -103,9 +141,12 @@ class Augment(keras.layers.Layer):
         self.augmentation = augmentation if isinstance(augmentation, Augmentation) else Augmentation(**augmentation)
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
+        #: What ``MixedCrossentropy`` needs of the call that is being traced: each image's share in its mixture, or None.
+        self.share: Any = None
 
     def call(self, images: Any, training: bool = False) -> Any:
         x = ops.cast(images, "float32")
+        self.share = None
         if not training or not self.augmentation.any:
             return x
         a = self.augmentation
@@ -122,7 +163,11 @@ class Augment(keras.layers.Layer):
             x = x + keras.random.normal(ops.shape(x), stddev=255 * a.noise, seed=self.generator)
         if a.erase:
             x = self._erase(x)
-        return ops.clip(x, 0.0, 255.0)
+        x = ops.clip(x, 0.0, 255.0)
+        if a.mixup:
+            self.share = beta_share(self._uniform(1, x)[0], a.mixup)
+            x = mix(x, self.share)
+        return x
 
     def _uniform(self, rows: int, x: Any) -> Any:
         """(rows, N) in [0, 1)."""

@@ -1,4 +1,7 @@
-"""The training loop that all deep runners share: Keras's ``fit``, stage by stage, as the recipe says."""
+"""The training loop that all deep runners share, stage by stage, as the recipe says.
+
+Each stage is Keras's ``fit``, or on a GPU under JAX ``epoch.fit``, whose epochs are compiled whole.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -16,7 +19,7 @@ import numpy as np
 from ..errors import InputError
 from ..runners.base import Context, FitSummary
 from ..runners.recipe import Recipe, Stage
-from .augment import Augment
+from .augment import Augment, MixedCrossentropy
 
 #: Images a validation or prediction step takes at once.
 EVALUATION_BATCH = 256
@@ -33,6 +36,7 @@ def train(
     context: Context,
     *,
     set_trainable: Callable[[str], None] | None = None,
+    loop: Literal["auto", "fit", "epoch"] = "auto",
 ) -> FitSummary:
     """Trains ``model`` in place and leaves it with the weights of the best epoch of the last stage.
 
@@ -43,12 +47,16 @@ def train(
         sample_weight: (N,) float32, or None.
         val_x, val_y: the same for validation, which picks the epoch; None: the last epoch stands.
         set_trainable: called with each stage's ``trainable`` before the stage is compiled.
+        loop: "fit" is Keras's, "epoch" compiles whole epochs (JAX only), "auto" takes that on a GPU under JAX.
 
     Raises:
         InputError: the recipe contradicts itself, or TensorBoard is asked for and not installed.
     """
     if recipe.schedule == "cosine" and recipe.reduce_lr:
         raise InputError("a recipe has either schedule='cosine' or reduce_lr, not both")
+    whole_epochs = loop == "epoch" or (
+        loop == "auto" and keras.backend.backend() == "jax" and context.device.startswith("gpu")
+    )
     classes = len(context.classes)
     train_y = _one_hot(train_y, classes)
     validation: Any = None
@@ -69,24 +77,41 @@ def train(
     # Keras shuffles with the backend's global generator; layers drew their own seeds when they were made.
     keras.utils.set_random_seed(context.seed("shuffle"))
     for number, stage in enumerate(stages):
-        record = Record(context, summary, number, math.ceil(len(train_x) / stage.batch), total)
+        steps = math.ceil(len(train_x) / stage.batch)
+        if whole_epochs:
+            from . import epoch
+
+            steps = epoch.steps_per_epoch(len(train_x), stage.batch)
+        record = Record(context, summary, number, steps, total)
         try:
             if set_trainable is not None:
                 set_trainable(stage.trainable)
-            _compile(model, recipe, stage, record.steps)
+            _compile(model, recipe, stage, steps)
             first = len(summary.history)
             callbacks, best = _callbacks(recipe, context, validation is not None, number)
-            model.fit(
-                train_x,
-                train_y,
-                sample_weight=sample_weight,
-                validation_data=validation,
-                validation_batch_size=None if isinstance(validation, AugmentedValidation) else EVALUATION_BATCH,
-                batch_size=stage.batch,
-                epochs=stage.epochs,
-                callbacks=[record, *callbacks],
-                verbose=0,
-            )
+            if whole_epochs:
+                epoch.fit(
+                    model,
+                    (train_x, train_y, sample_weight),
+                    None if validation is None else _whole(validation),
+                    batch=stage.batch,
+                    epochs=stage.epochs,
+                    seed=context.seed(f"shuffle-{number}"),
+                    callbacks=[record, *callbacks],
+                    on_compiled=lambda: record.enter("train"),
+                )
+            else:
+                model.fit(
+                    train_x,
+                    train_y,
+                    sample_weight=sample_weight,
+                    validation_data=validation,
+                    validation_batch_size=None if isinstance(validation, AugmentedValidation) else EVALUATION_BATCH,
+                    batch_size=stage.batch,
+                    epochs=stage.epochs,
+                    callbacks=[record, *callbacks],
+                    verbose=0,
+                )
         finally:
             record.enter(None)
         run = len(summary.history) - first
@@ -98,9 +123,17 @@ def train(
 
 def predict(model: Any, inputs: np.ndarray) -> np.ndarray:
     """Probabilities (N, classes) float32 of ``model`` for ``inputs`` (N, ...), batch by batch."""
-    starts = range(0, len(inputs), EVALUATION_BATCH)
-    batches = [np.asarray(model.predict_on_batch(inputs[s : s + EVALUATION_BATCH]), "float32") for s in starts]
-    return np.concatenate(batches) if batches else np.empty((0, model.output_shape[-1]), "float32")
+    if not len(inputs):
+        return np.empty((0, model.output_shape[-1]), "float32")
+    batches = []
+    for start in range(0, len(inputs), EVALUATION_BATCH):
+        batch = np.asarray(inputs[start : start + EVALUATION_BATCH])
+        images = len(batch)
+        if 1 < images < EVALUATION_BATCH and keras.backend.backend() == "jax":
+            # JAX compiles for each shape: two will do, a full batch and a single image.
+            batch = np.concatenate([batch, np.zeros((EVALUATION_BATCH - images, *batch.shape[1:]), batch.dtype)])
+        batches.append(np.asarray(model.predict_on_batch(batch), "float32")[:images])
+    return np.concatenate(batches)
 
 
 def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -118,13 +151,20 @@ def _compile(model: Any, recipe: Recipe, stage: Stage, steps: int) -> None:
     tensorflow = keras.backend.backend() == "tensorflow"
     model.compile(
         optimizer=_optimizer(recipe, stage, steps),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+        loss=_loss(model, recipe),
         metrics=["accuracy"],
         # Measured on a CPU: XLA makes dense nets 1.7 times faster and convolutions twice as slow. Keras knows the rest.
         jit_compile=True if tensorflow and not _convolves(model) else "auto",
         # Several small steps in one call of TensorFlow's graph; elsewhere it would be a loop in Python all the same.
         steps_per_execution=min(steps, 256 // stage.batch) if tensorflow and stage.batch <= 16 else 1,
     )
+
+
+def _loss(model: Any, recipe: Recipe) -> Any:
+    if recipe.augmentation.mixup:
+        augment = next(layer for layer in model.layers if isinstance(layer, Augment))
+        return MixedCrossentropy(augment, recipe.label_smoothing)
+    return keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
 
 
 def _convolves(model: Any) -> bool:
@@ -204,6 +244,18 @@ class AugmentedValidation(keras.utils.PyDataset):
         rows = slice(index * EVALUATION_BATCH, (index + 1) * EVALUATION_BATCH)
         changed = keras.ops.convert_to_numpy(self.augment(self.images[rows], training=True))
         return np.rint(changed).astype(np.uint8), self.targets[rows]
+
+
+def _whole(validation: Any) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
+    """What gives the whole validation part as arrays, drawn anew at each call where it is augmented."""
+    if not isinstance(validation, AugmentedValidation):
+        return lambda: validation
+
+    def drawn() -> tuple[np.ndarray, np.ndarray]:
+        batches = [validation[index] for index in range(len(validation))]
+        return np.concatenate([images for images, _ in batches]), validation.targets
+
+    return drawn
 
 
 class Record(keras.callbacks.Callback):

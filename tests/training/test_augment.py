@@ -65,7 +65,17 @@ def test_blur_is_scipys(faces):
 
 
 EVERYTHING = Augmentation(
-    rotation=15, shift=0.1, shear=10, zoom=0.1, flip=True, crop=4, noise=0.05, blur=1, contrast=0.3, erase=0.5
+    rotation=15,
+    shift=0.1,
+    shear=10,
+    zoom=0.1,
+    flip=True,
+    crop=4,
+    noise=0.05,
+    blur=1,
+    contrast=0.3,
+    erase=0.5,
+    mixup=0.4,
 )
 
 
@@ -146,6 +156,23 @@ def test_erase_blanks_one_rectangle_in_its_share_of_images(faces):
         assert 0.01 < box.size / 48**2 < 0.4
 
 
+@pytest.mark.parametrize("alpha", [0.2, 1.0])
+def test_mixup_pairs_images_by_the_larger_part_of_a_beta_draw(alpha):
+    from scipy import stats
+
+    from fer_bench.training.augment import Augment
+
+    dark, bright = np.zeros((2000, 4, 4, 1), np.uint8), np.full((2000, 4, 4, 1), 255, np.uint8)
+    layer = Augment(Augmentation(mixup=alpha), seed=5)
+    mixed = np.asarray(layer(np.concatenate([dark, bright]), training=True))[:, 0, 0, 0] / 255
+    share = np.asarray(layer.share)
+    np.testing.assert_allclose(np.concatenate([1 - mixed[:2000], mixed[2000:]]), share, atol=1e-5)
+    drawn = np.concatenate([share, 1 - share])  # either image of a pair may have the larger part
+    assert stats.kstest(drawn, stats.beta(alpha, alpha).cdf).statistic < 0.02
+    layer(dark[:2], training=False)
+    assert layer.share is None
+
+
 def test_layer_survives_its_config():
     from fer_bench.training.augment import Augment
 
@@ -165,3 +192,29 @@ def test_a_model_that_augments_can_still_be_compiled_by_xla():
     assert model.jit_compile
     history = model.fit(np.zeros((8, 48, 48, 1), np.uint8), np.zeros((8, 2)), batch_size=4, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
+
+
+def test_augmentation_runs_inside_the_compiled_step(monkeypatch):
+    """However many steps, its Python runs while tracing only; left to Keras's choice of what to compile, as in training."""
+    import keras
+
+    from fer_bench.training.augment import Augment
+
+    traced = []
+    call = Augment.call
+
+    def counted(self, images, training=False):
+        traced.append(training)
+        return call(self, images, training)
+
+    monkeypatch.setattr(Augment, "call", counted)
+    images = keras.Input((48, 48, 1), dtype="uint8")
+    x = keras.layers.GlobalAveragePooling2D()(Augment(EVERYTHING, 1)(images))
+    model = keras.Model(images, keras.layers.Dense(2)(x))
+    model.compile("sgd", "mse")
+    inputs, targets = np.zeros((40, 48, 48, 1), np.uint8), np.zeros((40, 2))
+    model.fit(inputs, targets, batch_size=4, verbose=0)
+    before = len(traced)
+    model.fit(inputs, targets, batch_size=4, epochs=3, verbose=0)
+    assert len(traced) - before <= 2
+    assert all(getattr(layer, "supports_jit", True) for layer in model.layers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,15 @@ def eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     compile_ = keras.Model.compile
     eagerly = {"run_eagerly": True, "jit_compile": False}
     monkeypatch.setattr(keras.Model, "compile", lambda self, *a, **k: compile_(self, *a, **{**k, **eagerly}))
+
+
+@pytest.fixture(autouse=True, params=["fit", "epoch"] if os.environ.get("KERAS_BACKEND") == "jax" else ["fit"])
+def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test holds for Keras's own loop and, under JAX (tox -e jax), for the one that compiles whole epochs."""
+    from fer_bench.training.fit import train
+
+    monkeypatch.setitem(train.__kwdefaults__, "loop", request.param)
+    return request.param
 
 
 @pytest.fixture
@@ -204,6 +214,28 @@ def test_rows_of_weight_zero_teach_nothing():
     both = replace(RECIPE, epochs=5, learning_rate=0.2)
     train(model, np.concatenate([x, x]), np.concatenate([y, wrong]), weights, None, None, both, Context(CLASSES))
     assert (model.predict_on_batch(x).argmax(1) == y).mean() > 0.8
+
+
+def test_mixup_mixes_the_labels_as_it_mixes_the_images(compiled):
+    """White is one class, black the other, and the model answers with the brightness: a mixed image of share s then
+    costs the entropy of s, 1/2 on average over s in [1/2, 1], where the labels are mixed, too, and 1 - ln 2 where not.
+    Half of the pairs mix the classes; the others cost nothing.
+    """
+    import keras
+
+    from fer_bench.training.augment import Augment
+    from fer_bench.training.fit import train
+
+    images = keras.Input((2, 2, 1), dtype="uint8")
+    white = keras.layers.GlobalAveragePooling2D()(Augment(Augmentation(mixup=1.0), seed=1)(images))
+    white = keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)(keras.layers.Rescaling(1 / 255)(white))
+    model = keras.Model(images, keras.layers.Concatenate()([white, 1 - white]))
+    y = np.arange(2000) % 2
+    x = np.repeat(255 * (1 - y), 4).reshape(-1, 2, 2, 1).astype(np.uint8)
+    recipe = Recipe(epochs=1, batch=500, learning_rate=0.0, augmentation=Augmentation(mixup=1.0))
+    summary = train(model, x, y, None, x[:50], y[:50], recipe, Context(("white", "black")))
+    assert summary.history[0]["loss"] == pytest.approx(0.25, abs=0.03)
+    assert summary.history[0]["val_loss"] == pytest.approx(0, abs=1e-4)
 
 
 def test_label_smoothing_keeps_probabilities_from_the_corners():
