@@ -71,11 +71,12 @@ def fit(
         callbacks: Keras's; their hooks of epochs and tests are called, not those of batches.
         on_compiled: called once, when both programs are compiled and before the first step.
     """
+    images = len(train[0])
     inputs, targets, weights = (None if part is None else jax.device_put(part) for part in train)
     model.optimizer.build(model.trainable_variables)
     shuffle = jax.random.key(seed)
     program = (
-        jax.jit(_epoch(model, steps_per_epoch(len(inputs), batch), min(batch, len(inputs))), donate_argnums=0)
+        jax.jit(_epoch(model, steps_per_epoch(images, batch), min(batch, images)), donate_argnums=0)
         .lower(_read(model), inputs, targets, weights, shuffle)
         .compile()
     )
@@ -173,10 +174,6 @@ def _measure(model: keras.Model, inputs: np.ndarray, targets: np.ndarray) -> Cal
         if len(x) > full * EVALUATION_BATCH:
             sums = _add(sums, step(trainable, non_trainable, *(part[full * EVALUATION_BATCH :] for part in (x, y))))
         return sums
-
-    def variables() -> tuple[list[Any], list[Any]]:
-        state = _read(model)
-        return state.trainable, state.non_trainable
 
     def variables() -> tuple[list[Any], list[Any]]:
         state = _read(model)

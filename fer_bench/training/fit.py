@@ -5,6 +5,7 @@ Each stage is Keras's ``fit``, or on a GPU under JAX ``epoch.fit``, whose epochs
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import math
 import time
@@ -98,7 +99,7 @@ def train(
                     epochs=stage.epochs,
                     seed=context.seed(f"shuffle-{number}"),
                     callbacks=[record, *callbacks],
-                    on_compiled=lambda: record.enter("train"),
+                    on_compiled=functools.partial(record.enter, "train"),
                 )
             else:
                 model.fit(
