@@ -28,6 +28,7 @@ PACKAGES = (
     "torch",
     "xgboost",
 )
+#: What says to the numeric libraries how many threads they may use; NPROC is xgboost's and JAX's.
 THREADS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -35,7 +36,10 @@ THREADS = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
     "LOKY_MAX_CPU_COUNT",
+    "NPROC",
 )
+#: Any of these instruction sets computes in bfloat16 itself; without, it is emulated, slower than float32.
+BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 SOURCE = Path(__file__).resolve().parents[1]
 
 

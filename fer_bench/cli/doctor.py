@@ -27,7 +27,6 @@ WEIGHTS = {
     "InceptionV3": "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
     "ResNet50": "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
 }
-BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 GIB = 2**30
 
 
@@ -146,7 +145,7 @@ def check_machine() -> Iterator[Check]:
         yield Check("gpu", "note", f"{', '.join(found)}, but no backend can use it", "pip install 'fer-bench[gpu]'")
     else:
         yield Check("gpu", "note", "none that nvidia-smi shows; runs go to the CPU")
-    flags = sorted(provenance.cpu_flags().intersection(BFLOAT16))
+    flags = sorted(provenance.cpu_flags() & provenance.BFLOAT16)
     bfloat16 = f"bfloat16: {', '.join(flags)}" if flags else "no bfloat16 instructions"
     yield Check("cpu", "ok", f"{provenance.cpu_name()}, {provenance.cores()} cores, {bfloat16}")
     ram = provenance.ram_bytes() / GIB

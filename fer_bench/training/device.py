@@ -10,6 +10,7 @@ import subprocess
 from ctypes.util import find_library
 from pathlib import Path
 
+from .. import provenance
 from ..errors import InputError
 
 #: In order of preference on a GPU; on a CPU TensorFlow is the fastest, by measurement.
@@ -128,20 +129,32 @@ def choose_backend(backend: str, device: str) -> str:
     raise InputError(f"no Keras backend is installed; {INSTALL['tensorflow']}")
 
 
+def precision(wanted: str, device: str) -> str:
+    """The Keras dtype policy that a recipe's ``precision`` gets: float32 on a CPU without bfloat16 instructions."""
+    emulated = device == "cpu" and not provenance.cpu_flags() & provenance.BFLOAT16
+    return "float32" if emulated else wanted
+
+
 def environment(device: str, backend: str, threads: int | None = None) -> dict[str, str]:
     """Environment variables for a process that will import Keras.
 
     Args:
         device: what ``choose_device`` gave.
         backend: what ``choose_backend`` gave.
-        threads: of a CPU computation, or None for the libraries' own choice.
+        threads: of a CPU computation; None for what the caller's environment says, or one on each core.
     """
+    from ..data.cache import cache_dir
+
     variables = {
         "KERAS_BACKEND": backend,
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         # OpenMP threads (xgboost's) that spin while they wait cost a busy machine many times the work they wait for.
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+        # Another seed of the same model need not compile again.
+        "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(cache_dir() / "jax")),
     }
+    for name in provenance.THREADS:
+        variables[name] = str(threads or os.environ.get(name) or provenance.cores())
     if device == "cpu":
         variables |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     else:
@@ -153,15 +166,6 @@ def environment(device: str, backend: str, threads: int | None = None) -> dict[s
             # Memory as needed, so that its peak means something and a neighbour's process can live.
             "TF_FORCE_GPU_ALLOW_GROWTH": "true",
             "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        }
-    if threads:
-        variables |= {
-            "OMP_NUM_THREADS": str(threads),
-            "MKL_NUM_THREADS": str(threads),
-            "OPENBLAS_NUM_THREADS": str(threads),
-            "TF_NUM_INTRAOP_THREADS": str(threads),
-            "TF_NUM_INTEROP_THREADS": str(threads),
-            "NPROC": str(threads),
         }
     return variables
 

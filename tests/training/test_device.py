@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from fer_bench import provenance
 from fer_bench.errors import InputError
 from fer_bench.training import device
 
@@ -90,7 +91,23 @@ def test_environment(monkeypatch):
     gpu = device.environment("gpu:1", "jax")
     assert gpu["CUDA_VISIBLE_DEVICES"] == "1"
     assert "JAX_PLATFORMS" not in gpu
-    assert "OMP_NUM_THREADS" not in gpu
+
+
+def test_threads_are_always_said(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "1")
+    free = device.environment("cpu", "tensorflow")
+    assert free["OMP_NUM_THREADS"] == str(provenance.cores())
+    assert free["MKL_NUM_THREADS"] == "1"
+    assert device.environment("cpu", "tensorflow", threads=3)["MKL_NUM_THREADS"] == "3"
+
+
+def test_bfloat16_only_where_the_processor_has_it(monkeypatch):
+    monkeypatch.setattr(provenance, "cpu_flags", lambda: frozenset({"avx2", "avx512_bf16"}))
+    assert device.precision("mixed_bfloat16", "cpu") == "mixed_bfloat16"
+    monkeypatch.setattr(provenance, "cpu_flags", lambda: frozenset({"avx2"}))
+    assert device.precision("mixed_bfloat16", "cpu") == "float32"
+    assert device.precision("mixed_bfloat16", "gpu:0") == "mixed_bfloat16"
 
 
 def test_describe_says_what_runs():
