@@ -134,8 +134,11 @@ class Store:
 
     def clean(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Removes the folder of scratch where nobody uses it any more."""
         with contextlib.suppress(OSError):
-            (self.root / WORK).rmdir()  # only when the last run is over
+            (self.root / WORK).rmdir()
 
     def _paths(self) -> Iterator[Path]:
         for path in sorted(self.root.glob(f"*/*/*/*/{RECORD}")):

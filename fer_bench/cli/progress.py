@@ -68,41 +68,45 @@ def result_of(record: RunRecord) -> str:
 class Lines(Observer):
     """One line when a run begins, one now and then, one when it ends."""
 
+    def __init__(self) -> None:
+        self.prefix: dict[Job, str] = {}
+        self.last: dict[Job, float] = {}
+
     def started(self, number: int, total: int, job: Job) -> None:
-        self.prefix = f"[{number}/{total}] {job.title}"
-        self.last = time.monotonic()
-        click.echo(f"{self.prefix}: started", err=True)
+        self.prefix[job] = f"[{number}/{total}] {job.title}"
+        self.last[job] = time.monotonic()
+        click.echo(f"{self.prefix[job]}: started", err=True)
 
     def progressed(self, job: Job, event: Mapping[str, Any]) -> None:
-        if time.monotonic() - self.last >= QUIET:
-            self.last = time.monotonic()
-            click.echo(f"{self.prefix}: {state_of(event)}", err=True)
+        if time.monotonic() - self.last[job] >= QUIET:
+            self.last[job] = time.monotonic()
+            click.echo(f"{self.prefix[job]}: {state_of(event)}", err=True)
 
     def finished(self, job: Job, record: RunRecord) -> None:
-        click.echo(f"{self.prefix}: {result_of(record)}", err=True)
+        click.echo(f"{self.prefix[job]}: {result_of(record)}", err=True)
 
 
 class Bars(Observer):
-    """A bar for the sweep and one for the run, of epochs and the steps inside them."""
+    """A bar for the sweep and one for each run, of epochs and the steps inside them."""
 
     def __init__(self, progress: Any) -> None:
         self.progress = progress
         self.sweep: Any = None
-        self.run: Any = None
+        self.runs: dict[Job, Any] = {}
 
     def started(self, number: int, total: int, job: Job) -> None:
         if self.sweep is None:
             self.sweep = self.progress.add_task("all runs", total=total, state="")
-        self.run = self.progress.add_task(job.title, total=None, state="starting")
+        self.runs[job] = self.progress.add_task(job.title, total=None, state="starting")
 
     def progressed(self, job: Job, event: Mapping[str, Any]) -> None:
         total, done = event.get("epochs"), None
         if total and event.get("epoch"):
             part = event["step"] / event["steps"] if event.get("steps") and event.get("step") else 1.0
             done = event["epoch"] - 1 + part
-        self.progress.update(self.run, total=total, completed=done, state=state_of(event))
+        self.progress.update(self.runs[job], total=total, completed=done, state=state_of(event))
 
     def finished(self, job: Job, record: RunRecord) -> None:
-        self.progress.remove_task(self.run)
+        self.progress.remove_task(self.runs.pop(job))
         self.progress.console.print(f"{job.title}: {result_of(record)}", markup=False, highlight=False)
         self.progress.advance(self.sweep)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ..records import RunRecord
     from ..store import Store
 
+#: Runs at a time on the embedded set, at most: each takes about a gigabyte.
+DEMO_JOBS = 4
+
 
 def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     from .. import registry
@@ -57,6 +60,9 @@ def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: s
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
 @click.option("--backend", type=click.Choice(["auto", "tensorflow", "jax", "torch"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of a run. [default: all cores]")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Runs at a time, the cores divided among them. [default: 1; embedded set: 4]"
+)
 @click.option("--timeout", type=click.FloatRange(1), help="Seconds that a run may take.")
 @click.option("--tensorboard", metavar="DIR", help="Write TensorBoard logs there.")
 @click.option("--models/--no-models", default=True, show_default=True, help="Keep the trained models.")
@@ -77,6 +83,7 @@ def run_command(
     fill: str | None,
     force: bool,
     rerun: str | None,
+    jobs: int | None,
     fail_fast: bool,
     dry_run: bool,
     as_json: bool,
@@ -97,8 +104,8 @@ def run_command(
         raise InputError(f"--weights {options['weights']}: no such file; or give auto, imagenet or random")
     from .. import registry
     from ..data import load_dataset
-    from ..engine import survey, sweep
-    from ..engine.execute import Interrupted, is_failure
+    from ..engine import Interrupted, survey, sweep
+    from ..engine.execute import is_failure
     from ..engine.job import Options, plan
     from ..store import Store
     from ..training.device import choose_backend, choose_device
@@ -107,16 +114,20 @@ def run_command(
     chosen = Options(**options)
     for warning in registry.load_plugins(chosen.plugins):
         click.echo(f"fer-bench: warning: {warning}", err=True)
-    choose_backend(chosen.backend, choose_device(chosen.device))  # a wrong device should fail before data is read
+    device = choose_device(chosen.device)
+    choose_backend(chosen.backend, device)  # a wrong device should fail before data is read
+    if jobs and jobs > 1 and device != "cpu":
+        raise InputError(f"--jobs {jobs}: runs share no GPU; leave it out, or take --device cpu")
     for name in names:
         registry.get(registry.parse(name)[0])
     dataset = load_dataset(data, scheme=labels, merge=merge)
     other = load_dataset(fill) if fill else None
     click.echo(f"fer-bench: data: {dataset.source}", err=True)
-    jobs = plan(dataset, names or registry.names(), splits, chosen, fill_from=other, explicit=bool(names))
+    planned = plan(dataset, names or registry.names(), splits, chosen, fill_from=other, explicit=bool(names))
     announce_demo(dataset, chosen)
+    jobs = jobs or default_jobs(dataset, device)
     store = Store(Path(results))
-    steps = survey(jobs, store, "all" if force else "failed" if rerun else "none")
+    steps = survey(planned, store, "all" if force else "failed" if rerun else "none")
     if dry_run:
         print_plan(steps, as_json)
         return
@@ -126,9 +137,9 @@ def run_command(
     interrupted = False
     with observer() as watcher:
         try:
-            records = sweep(steps, store, chosen, watcher, fail_fast=fail_fast)
+            records = sweep(steps, store, chosen, watcher, fail_fast=fail_fast, jobs=jobs)
         except Interrupted as stop:
-            records, interrupted = [stop.record], True
+            records, interrupted = stop.records, True
     print_results(records, store, dataset, sorted({step.job.info.split for step in steps}), as_json)
     if interrupted:
         sys.exit(130)
@@ -139,6 +150,13 @@ def run_command(
             f"fer-bench: {len(failed)} of {len(steps)} runs failed: {words}; --rerun failed tries again", err=True
         )
         sys.exit(1)
+
+
+def default_jobs(dataset: Dataset, device: str) -> int:
+    """One run at a time, so that times mean something; on the embedded set, whose don't, one for each core."""
+    from ..provenance import cores
+
+    return min(cores(), DEMO_JOBS) if dataset.name.startswith("synthetic") and device == "cpu" else 1
 
 
 def announce_demo(dataset: Dataset, options: Any) -> None:

@@ -1,5 +1,5 @@
 """The engine: plans jobs, runs each in a process of its own, keeps a record of every outcome."""
 
-from .sweep import Observer, Step, run, survey, sweep
+from .sweep import Interrupted, Observer, Step, run, survey, sweep
 
-__all__ = ["Observer", "Step", "run", "survey", "sweep"]
+__all__ = ["Interrupted", "Observer", "Step", "run", "survey", "sweep"]

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -33,19 +34,14 @@ LOG_TAIL = 20
 Report = Callable[[Mapping[str, Any]], None]
 
 
-class Interrupted(KeyboardInterrupt):
-    """The user stopped a run; carries its record, which is already in the store."""
+def execute(
+    job: Job, store: Store, options: Options, report: Report = lambda _: None, stop: Event | None = None
+) -> RunRecord:
+    """Runs one job to its end, or until ``stop`` is set, and stores its record.
 
-    def __init__(self, record: RunRecord) -> None:
-        super().__init__("interrupted")
-        self.record = record
-
-
-def execute(job: Job, store: Store, options: Options, report: Report = lambda _: None) -> RunRecord:
-    """Runs one job to its end and stores its record; a failure never replaces an earlier success.
-
-    Raises Interrupted on Ctrl-C, after the record is stored.
+    A failure never replaces an earlier success.
     """
+    stop = stop or Event()
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     work = store.work(job.info)
     device = devices.choose_device(options.device)
@@ -55,7 +51,7 @@ def execute(job: Job, store: Store, options: Options, report: Report = lambda _:
     try:
         if outcome is None:
             prepare(job, work, options, device)
-            outcome = watch(work, options, devices.environment(device, backend, options.threads), report)
+            outcome = watch(work, options, devices.environment(device, backend, options.threads), report, stop)
         scores = validation_scores = None
         if outcome["status"] == "ok":
             scores, validation_scores = score_predictions(job, work / OUT)
@@ -78,8 +74,6 @@ def execute(job: Job, store: Store, options: Options, report: Report = lambda _:
             store.commit(record, artifacts(work / OUT, options) if scores else None)
     finally:
         store.clean(work)
-    if record.status == "interrupted":
-        raise Interrupted(record)
     return record
 
 
@@ -113,8 +107,11 @@ def prepare(job: Job, work: Path, options: Options, device: str) -> None:
     write_json(work / TASK, task)
 
 
-def watch(work: Path, options: Options, environment: Mapping[str, str], report: Report) -> dict[str, Any]:
+def watch(work: Path, options: Options, environment: Mapping[str, str], report: Report, stop: Event) -> dict[str, Any]:
     """Starts the worker and waits for it, passing its progress on; returns its outcome."""
+    stopped = {"status": "interrupted", "message": "stopped by the user", "hint": "run the same command again"}
+    if stop.is_set():
+        return stopped
     with (work / LOG).open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "fer_bench.engine.worker", str(work)],
@@ -134,10 +131,9 @@ def watch(work: Path, options: Options, environment: Mapping[str, str], report: 
                 end(process)
                 hint = "give it more with --timeout, or fewer --epochs"
                 return {"status": "timeout", "message": f"ended after {options.timeout:g} s", "hint": hint}
-            time.sleep(POLL)
-    except KeyboardInterrupt:
-        end(process)
-        return {"status": "interrupted", "message": "stopped by the user", "hint": "run the same command again"}
+            if stop.wait(POLL):
+                end(process)
+                return stopped
     finally:
         end(process)
     return read_outcome(work, process.returncode)

@@ -1,19 +1,24 @@
-"""A sweep: the jobs of a plan, less what is done already, one after another."""
+"""A sweep: the jobs of a plan, less what is done already, one after another or a few at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Event
 from typing import Any, Literal
 
 from .. import registry
 from ..data import load_dataset
 from ..errors import InputError
+from ..provenance import cores
 from ..records import RunRecord
 from ..store import Store
-from .execute import Interrupted, execute, is_failure
+from .execute import execute, is_failure
 from .job import Job, Options, plan
 
 Rerun = Literal["none", "failed", "all"]
@@ -53,6 +58,14 @@ def survey(jobs: Sequence[Job], store: Store, rerun: Rerun = "none") -> list[Ste
     return steps
 
 
+class Interrupted(KeyboardInterrupt):
+    """The user stopped a sweep; carries the records of its steps up to then, which are in the store."""
+
+    def __init__(self, records: list[RunRecord]) -> None:
+        super().__init__("interrupted")
+        self.records = records
+
+
 def sweep(
     steps: Sequence[Step],
     store: Store,
@@ -60,33 +73,74 @@ def sweep(
     observer: Observer | None = None,
     *,
     fail_fast: bool = False,
+    jobs: int = 1,
 ) -> list[RunRecord]:
     """Runs the pending steps; returns one record a step, in order, those already done included.
 
-    With ``fail_fast`` it stops after the first failure. Raises Interrupted where the user stops it.
+    Each run is a process of its own, watched by a thread here; what happens reaches ``observer`` in the calling thread.
+
+    Args:
+        steps: from ``survey``.
+        store: where the records go.
+        options: of the plan; unless they say how many threads, the cores are divided among the runs.
+        observer: is told how it goes.
+        fail_fast: start nothing more after the first failure, and end what runs.
+        jobs: runs at a time.
+
+    Raises:
+        Interrupted: the user stopped it; what ran has a record that says so.
+        InputError: the results folder can't be written.
     """
     observer = observer or Observer()
     store.prepare()
-    records = []
-    total, number = sum(step.pending for step in steps), 0
-    for step in steps:
-        if not step.pending:
-            assert step.record is not None
-            records.append(step.record)
-            continue
-        number += 1
-        job = step.job
-        observer.started(number, total, job)
+    if jobs > 1:
+        options = replace(options, threads=options.threads or max(1, cores() // jobs))
+    pending = [number for number, step in enumerate(steps) if step.pending]
+    records = {number: step.record for number, step in enumerate(steps) if step.record and not step.pending}
+    events: Queue[Callable[[], None]] = Queue()
+    stop = Event()
+
+    def run_one(number: int) -> None:
+        job = steps[number].job
+        if stop.is_set():
+            return
+        events.put(partial(observer.started, pending.index(number) + 1, len(pending), job))
         try:
-            record = execute(job, store, options, partial(observer.progressed, job))
-        except Interrupted as stop:
-            observer.finished(job, stop.record)
+            record = execute(
+                job, store, options, lambda event: events.put(partial(observer.progressed, job, event)), stop
+            )
+        except BaseException:
+            stop.set()  # what a run can't put into its record concerns the others, too
             raise
-        observer.finished(job, record)
-        records.append(record)
+        records[number] = record
+        events.put(partial(observer.finished, job, record))
         if fail_fast and is_failure(record.status):
-            break
-    return records
+            stop.set()
+
+    interrupted = False
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(run_one, number) for number in pending]
+        try:
+            _dispatch(events, futures)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            stop.set()
+            _dispatch(events, futures)
+    store.close()
+    for future in futures:
+        future.result()
+    done = [records[number] for number in sorted(records)]
+    if interrupted:
+        raise Interrupted(done)
+    return done
+
+
+def _dispatch(events: Queue[Callable[[], None]], futures: Sequence[Future[None]]) -> None:
+    """Calls what arrives in ``events`` until all ``futures`` are over and nothing is left."""
+    while not all(future.done() for future in futures) or not events.empty():
+        with suppress(Empty):
+            events.get(timeout=0.1)()
 
 
 def run(
@@ -100,6 +154,7 @@ def run(
     fill: str | Path | None = None,
     rerun: Rerun = "none",
     fail_fast: bool = False,
+    jobs: int = 1,
     **options: Any,
 ) -> list[RunRecord]:
     """Trains and scores runners, as ``fer-bench run`` does; all of them where ``names`` is None.
@@ -114,6 +169,7 @@ def run(
         fill: a second data set that fills the classes' gaps in the training part.
         rerun: "failed" runs failed jobs again, "all" every job.
         fail_fast: stop after the first failure.
+        jobs: runs at a time.
         **options: fields of ``fer_bench.engine.job.Options``.
 
     Returns:
@@ -131,7 +187,7 @@ def run(
     other = load_dataset(fill) if fill is not None else None
     if names is not None and not names:
         raise InputError("no runner named; None stands for all of them")
-    jobs = plan(
+    planned = plan(
         dataset,
         registry.names() if names is None else names,
         splits,
@@ -140,4 +196,4 @@ def run(
         explicit=names is not None,
     )
     store = Store(Path(results))
-    return sweep(survey(jobs, store, rerun), store, chosen, fail_fast=fail_fast)
+    return sweep(survey(planned, store, rerun), store, chosen, fail_fast=fail_fast, jobs=jobs)

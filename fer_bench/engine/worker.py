@@ -198,13 +198,15 @@ def peak_memory(device: str) -> dict[str, int]:
     return peaks
 
 
-def ran_on(device: str) -> dict[str, str]:
-    """Backend and device that really ran: Keras's where a Keras model ran, else the processor (or xgboost's GPU)."""
+def ran_on(device: str) -> dict[str, Any]:
+    """Backend and device that really ran, Keras's where a Keras model ran, else the processor (or xgboost's GPU); threads."""
+    from ..provenance import thread_limits
+
     if "keras" not in sys.modules:
-        return {"backend": "", "device": device}
+        return {"backend": "", "device": device, "threads": thread_limits()}
     from ..training.device import describe
 
-    return {name: str(value) for name, value in describe().items() if name in ("backend", "device")}
+    return {**{name: str(describe()[name]) for name in ("backend", "device")}, "threads": thread_limits()}
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -16,6 +16,7 @@ from fer_bench.engine import run, survey
 from fer_bench.engine.job import Options, plan, training_rows
 from fer_bench.errors import InputError
 from fer_bench.metrics import score
+from fer_bench.provenance import cores
 from fer_bench.store import Store, load_predictions
 
 FAULTY = str(Path(__file__).with_name("faulty.py"))
@@ -106,6 +107,17 @@ def test_timeout_ends_a_run_that_does_not_listen(go, monkeypatch):
 def test_fail_fast_stops_after_the_first_failure(go):
     records = go("raises", "good", fail_fast=True)
     assert [record.status for record in records] == ["error"]
+
+
+def test_runs_at_a_time_meet_and_their_records_stand_in_the_order_of_the_plan(go, tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_BENCH_TEST_MEETING", str(tmp_path))
+    records = go("raises", "meets", "good", seeds=2, jobs=2)
+    assert [(record.job.runner, record.job.seed) for record in records] == [
+        (name, seed) for name in ("raises", "meets", "good") for seed in (0, 1)
+    ]
+    assert [record.status for record in records] == ["error", "error", "ok", "ok", "ok", "ok"]
+    assert {record.environment.threads["OMP_NUM_THREADS"] for record in records[2:]} == {max(1, cores() // 2)}
+    assert not (tmp_path / "results" / ".work").exists()
 
 
 def test_what_is_done_is_not_done_again(go, dataset, tmp_path):
