@@ -25,7 +25,7 @@ from ..store import HISTORY, MODEL, PREDICTIONS
 #: Latency is that of as many calls as fit in so many seconds, within these bounds, after some that warm up.
 LATENCY_SECONDS, FEWEST_CALLS, MOST_CALLS, WARM_UP_CALLS = 2.0, 30, 200, 3
 #: Throughput is that of passes over so many images, for so many seconds.
-THROUGHPUT_SECONDS, THROUGHPUT_IMAGES = 0.5, 512
+THROUGHPUT_SECONDS, THROUGHPUT_IMAGES = 0.5, 256
 TASK, INPUT, PROGRESS, OUTCOME, LOG, OUT = (
     "task.json",
     "input.npz",
@@ -160,7 +160,7 @@ def checked(probabilities: Any, images: int, classes: int) -> np.ndarray:
 
 
 def predict_throughput(runner: Runner, images: np.ndarray) -> float:
-    """Images per second: the median over passes through at most 512 images, repeated for half a second.
+    """Images per second: the median over passes through at most 256 images, repeated for half a second.
 
     Call it after a pass over all the images: what a runner compiles or loads at its first batches is then done, and is
     no part of the figure.

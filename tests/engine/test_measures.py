@@ -45,5 +45,5 @@ def test_throughput_is_that_of_the_usual_pass_not_of_a_slow_one(monkeypatch: pyt
         worker, "seconds_of", lambda runner, images: runner.predict_proba(images)[0, 0] * 0 + next(taken)
     )
     runner = Asked()
-    assert worker.predict_throughput(runner, IMAGES) == pytest.approx(512 / 0.25)
-    assert runner.calls == [512] * 5
+    assert worker.predict_throughput(runner, IMAGES) == pytest.approx(256 / 0.25)
+    assert runner.calls == [256] * 5
