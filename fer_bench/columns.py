@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy as np
 from .records import RunRecord
 
 NOT_RUN = "not run yet"
+#: The phases that are part of a fit; the images are loaded before it.
+FIT_PHASES = ("compile", "train", "validate")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,18 @@ class Row:
     def mean(self, name: str) -> float | None:
         values = self.scores(name)
         return fmean(values) if values else None
+
+    def cost(self, name: str) -> float | None:
+        """Mean over seeds of one of the Cost figures."""
+        return average(getattr(run.cost, name) for run in self.runs)
+
+    def phase(self, name: str) -> float | None:
+        """Mean over seeds of the seconds of a phase."""
+        return average(run.cost.phases.get(name) for run in self.runs)
+
+    def on(self, hardware: str) -> Row:
+        """The row with only those of its runs that went well on one hardware."""
+        return replace(self, runs=tuple(run for run in self.runs if run.environment.hardware == hardware))
 
     def emotion_mean(self, emotion: str, name: str) -> float | None:
         """Mean over seeds of one of the EmotionScores."""
@@ -136,18 +150,64 @@ class Column:
         return "" if value is None else f"{value:,}" if self.dtype == "Int64" else str(value)
 
 
+def _figure(
+    name: str, header: str, value: Callable[[Row], float | None], form: Callable[[float | None], str], *tables: str
+) -> Column:
+    """A number and how it is written."""
+    return Column(name, header, value, show=lambda row: form(value(row)), tables=tables)
+
+
 def _score(name: str, header: str, *tables: str, form: Callable[[float | None], str] = percent) -> Column:
     """A score's mean over seeds."""
-    return Column(name, header, lambda row: row.mean(name), "Float64", lambda row: form(row.mean(name)), tables)
+    return _figure(name, header, lambda row: row.mean(name), form, *tables)
+
+
+def _cost(name: str, header: str, form: Callable[[float | None], str], *tables: str) -> Column:
+    """A cost's mean over seeds."""
+    return _figure(name, header, lambda row: row.cost(name), form, *(tables or ("cost",)))
+
+
+def _phase(name: str) -> Column:
+    """A phase's seconds, as a mean over seeds."""
+    return _figure(f"{name}_seconds", f"{name.capitalize()} s", lambda row: row.phase(name), _seconds, "cost")
+
+
+def _environment(name: str, header: str, *tables: str) -> Column:
+    """Where the runs of a row ran; what differs between them stands side by side."""
+    return Column(
+        name,
+        header,
+        lambda row: _distinct(str(getattr(run.environment, name) or "") for run in row.runs),
+        "string",
+        tables=tables,
+    )
 
 
 def _three(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _seconds(row: Row) -> str:
-    value = average(run.cost.fit_seconds for run in row.runs)
+def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+
+
+def _three_digits(value: float | None) -> str:
+    """Three significant digits, or all before the point: 0.82, 6.72, 354, 7,149."""
+    return "" if value is None else f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
+
+
+def quantity(value: float | None) -> str:
+    """A count as people say it, with three digits: 58.4 k, 1.35 M, 19.6 G."""
+    if value is None or value < 999.5:
+        return "" if value is None else f"{value:.0f}"
+    power = 0
+    while value >= 999.5 and power < 4:
+        value, power = value / 1000, power + 1
+    return f"{_three_digits(value)} {' kMGT'[power]}"
+
+
+def _mebibytes(value: float | None) -> str:
+    return _three_digits(None if value is None else value / 2**20)
 
 
 def _epochs(row: Row) -> str:
@@ -159,15 +219,31 @@ def _parameters(row: Row) -> int | None:
     return next((run.cost.parameters for run in row.runs if run.cost.parameters is not None), None)
 
 
+def _other_seconds(row: Row) -> float | None:
+    """What the phases of the fit do not account for, as a mean over seeds."""
+    fits = [(run.cost.fit_seconds, run.cost.phases) for run in row.runs if run.cost.fit_seconds is not None]
+    return average(fit - sum(phases.get(name, 0) for name in FIT_PHASES) for fit, phases in fits)
+
+
+def _threads(row: Row) -> str | None:
+    return _distinct(" ".join(f"{k}={v}" for k, v in sorted(run.environment.threads.items())) for run in row.runs)
+
+
+def _threads_span(row: Row) -> str:
+    """ "2" where every library has two."""
+    return _span(count for run in row.runs for count in run.environment.threads.values())
+
+
 BOTH = ("report", "short")
+EVERY = (*BOTH, "cost")
 COLUMNS: tuple[Column, ...] = (
     Column("rank", "#", lambda row: row.rank, "Int64", tables=BOTH),
-    Column("runner", "Runner", lambda row: row.label, "string", tables=BOTH),
+    Column("runner", "Runner", lambda row: row.label, "string", tables=EVERY),
     Column("family", "Family", lambda row: row.family or None, "string"),
-    Column("recipe", "Recipe", lambda row: row.recipe, "string", tables=BOTH),
+    Column("recipe", "Recipe", lambda row: row.recipe, "string", tables=EVERY),
     Column("init", "Init", lambda row: _distinct(run.training.init for run in row.runs), "string", tables=BOTH),
     Column("status", "Status", lambda row: row.status, "string", tables=BOTH),
-    Column("accuracy", "Accuracy [95 %]", lambda row: row.mean("accuracy"), show=accuracy_text, tables=BOTH),
+    Column("accuracy", "Accuracy [95 %]", lambda row: row.mean("accuracy"), show=accuracy_text, tables=EVERY),
     _score("accuracy_low", "Low"),
     _score("accuracy_high", "High"),
     Column("accuracy_sd", "SD over seeds", _spread, tables=()),
@@ -184,11 +260,26 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("epochs_planned", "Planned", lambda row: average(r.training.epochs_planned for r in row.runs), tables=()),
     Column("checkpoint", "Checkpoint", lambda row: _distinct(run.training.checkpoint for run in row.runs), "string"),
-    Column("parameters", "Parameters", _parameters, "Int64"),
     Column(
-        "fit_seconds", "Fit s", lambda row: average(r.cost.fit_seconds for r in row.runs), show=_seconds, tables=BOTH
+        "parameters", "Parameters", _parameters, "Int64", lambda row: quantity(_parameters(row)), ("report", "cost")
     ),
-    Column("device", "Device", lambda row: _distinct(run.environment.device for run in row.runs), "string"),
+    _cost("macs", "MACs", quantity),
+    _cost("model_bytes", "Model MiB", _mebibytes),
+    _cost("fit_seconds", "Fit s", _seconds, *EVERY),
+    *(_phase(name) for name in FIT_PHASES),
+    _figure("other_seconds", "Other s", _other_seconds, _seconds, "cost"),
+    _phase("load"),
+    _cost("train_images_per_second", "Train images/s", _three_digits),
+    _cost("predict_images_per_second", "Predict images/s", _three_digits),
+    _cost("latency_p50_ms", "Latency p50 ms", _three_digits),
+    _cost("latency_p95_ms", "p95 ms", _three_digits),
+    _cost("peak_ram_bytes", "Peak RAM MiB", _mebibytes),
+    _cost("peak_gpu_bytes", "Peak GPU MiB", _mebibytes),
+    _environment("device", "Device", "report"),
+    _environment("cpu", "CPU"),
+    _environment("cores", "Cores"),
+    _environment("backend", "Backend", "cost"),
+    Column("threads", "Threads", _threads, "string", _threads_span, ("cost",)),
     Column("seeds", "Seeds", lambda row: len(row.records) or None, "Int64"),
-    Column("note", "Note", lambda row: row.note() or None, "string"),
+    Column("note", "Note", lambda row: row.note() or None, "string", tables=("report", "cost")),
 )

@@ -48,7 +48,7 @@ class Board:
         return f"{self.dataset}, split {self.split}: {self.test_images:,} test images, {len(self.classes)} emotions"
 
     def table(self, which: str) -> tuple[list[Column], list[list[str]]]:
-        """The columns of the "report" or the "short" table that have something to say, and the cells of each row."""
+        """The columns of the "report", "short" or "cost" table that have something to say, and the cells of each row."""
         columns = [column for column in COLUMNS if which in column.tables]
         cells = [[column.text(row) for column in columns] for row in self.rows]
         used = [i for i in range(len(columns)) if any(row[i] for row in cells)]
@@ -84,6 +84,12 @@ class Board:
         return "\n".join(
             [*lines, *(fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False) for line in below)]
         )
+
+    def by_hardware(self) -> list[tuple[str, Board]]:
+        """For each hardware, the rows with their runs there: times can be compared only within one of these boards."""
+        places = sorted({run.environment.hardware for row in self.rows for run in row.runs})
+        apart = [(place, tuple(row.on(place) for row in self.rows)) for place in places]
+        return [(place, replace(self, rows=tuple(row for row in rows if row.runs))) for place, rows in apart]
 
     def emotion_rows(self) -> list[list[str]]:
         """For each row with scores: its label, recipe, and F1 in percent for each emotion, as means over seeds."""
@@ -142,7 +148,12 @@ def _slug(board: Board, crowded: bool) -> str:
     name = f"{board.dataset}-{board.split}"
     if crowded:
         name += f"-{hashlib.sha256(repr(board).encode()).hexdigest()[:8]}"
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    return file_name(name)
+
+
+def file_name(text: str) -> str:
+    """``text`` as part of a file's name on every system."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
 
 
 def _age(run: RunRecord) -> tuple[str, str]:

@@ -54,7 +54,12 @@ class Training(_Model):
 
 
 class Cost(_Model):
-    """What the run cost; times in seconds, sizes in bytes, latency in milliseconds at batch 1."""
+    """What the run cost; times in seconds, sizes in bytes, latency in milliseconds at batch 1.
+
+    ``macs`` are multiply-accumulates of one image. ``fit_seconds`` is all of the runner's fit, imports included; of
+    ``phases``, compile, train and validate are parts of it, and load, reading the images, comes before. Predicting is
+    measured once it is warm.
+    """
 
     parameters: int | None = None
     parameters_trainable: int | None = None
@@ -84,6 +89,12 @@ class Environment(_Model):
     packages: dict[str, str] = {}
     git_revision: str | None = None
     git_dirty: bool | None = None
+
+    @property
+    def hardware(self) -> str:
+        """Device, processor and cores in a line; times can be compared only where it is the same."""
+        words = (self.device or "unknown device", self.cpu, f"{self.cores} cores" if self.cores else "")
+        return ", ".join(filter(None, words))
 
 
 class Failure(_Model):

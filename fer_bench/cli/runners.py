@@ -91,13 +91,16 @@ def info_command(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
 
 
 def describe(runner: Runner) -> dict[str, Any]:
-    """All that is known of a runner, ready for JSON; ``parameters`` are counts, ``settings`` what a user may set."""
+    """All that is known of a runner, ready for JSON.
+
+    ``parameters`` and ``macs`` (of one image) are counts, None where they mean nothing; ``settings`` what a user may set.
+    """
     import os
     from dataclasses import asdict
 
     from .. import registry
 
-    # Building a model to count its parameters needs no GPU, and no log lines.
+    # Building a model to count what is in it needs no GPU, and no log lines.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     info = asdict(runner.info)
@@ -105,6 +108,7 @@ def describe(runner: Runner) -> dict[str, Any]:
         "name": info.pop("name"),
         "origin": registry.origin(runner.info.name),
         "parameters": runner.count_parameters(),
+        "macs": runner.count_macs(),
         "settings": runner.params,
         **info,
         "recipes": {
@@ -129,6 +133,7 @@ def as_text(facts: dict[str, Any]) -> str:
         "needs": ", ".join(facts["needs"]),
         "version": facts["version"],
         "parameters": counts and f"{counts['total']:,}, trainable {counts['trainable']:,}",
+        "MACs": facts["macs"] and f"{facts['macs']:,} an image",
         "settings": facts["settings"] and f"{facts['name']}[{_pairs(facts['settings'], ',')}]",
     }
     lines += [f"{label:<12}{value}" for label, value in plain.items() if value]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..columns import Row
 from ..errors import InputError
-from ..leaderboard import Board, boards
+from ..leaderboard import Board, boards, file_name
 from ..runners.base import RunnerInfo
 from ..store import HISTORY, StoredRun
-from . import markdown, plots
+from . import cost_plots, markdown, plots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,13 +88,35 @@ def _section(board: Board, folders: Mapping[tuple[str, str], Path], pictures: di
         "title": markdown.escape(board.title),
         "name": markdown.escape(f"{board.dataset}, {board.split}"),
         "picture": f"{PLOTS}/{chart}" if good else "",
-        "table": markdown.leaderboard_table(board),
+        "table": markdown.board_table(board, "report"),
         "dataset_digest": board.dataset_digest,
         "split_digest": board.split_digest,
         "commands": markdown.commands(run for row in board.rows for run in row.records),
         "emotions": markdown.emotion_overview(board) if good else "",
+        "costs": [_cost(board, place, part, pictures) for place, part in board.by_hardware()],
         "rows": [_row(board, row, drawn.get(row.runner) is row, folders, pictures) for row in good],
     }
+
+
+def _cost(board: Board, place: str, part: Board, pictures: dict[str, bytes]) -> dict[str, Any]:
+    """What the rows of a board cost on one hardware; ``part`` has their runs there."""
+    drawn: list[tuple[str, str]] = []
+    for cost, (short, _) in cost_plots.COSTS.items():
+        picture = cost_plots.cost_plot(part, cost, place, plots.family_colors(board))
+        if picture is not None:
+            name = f"{short}-{board.slug}-{file_name(place)}.png"
+            pictures[name] = picture
+            drawn.append((f"accuracy against {short} on {place}", name))
+    return {
+        "hardware": markdown.escape(place),
+        "table": markdown.board_table(part, "cost"),
+        "pictures": _links(drawn),
+    }
+
+
+def _links(drawn: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Pictures as the template shows them, from what they show and their names."""
+    return [{"title": markdown.escape(words), "path": f"{PLOTS}/{name}"} for words, name in drawn]
 
 
 def _row(
@@ -118,7 +140,7 @@ def _row(
         "seeds": f", over {len(row.runs)} seeds" if len(row.runs) > 1 else "",
         "table": markdown.emotion_table(row, board.classes),
         "confusions": markdown.confusions(row, board.classes),
-        "pictures": [{"title": markdown.escape(words), "path": f"{PLOTS}/{name}"} for words, name in drawn],
+        "pictures": _links(drawn),
     }
 
 

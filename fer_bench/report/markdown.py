@@ -38,8 +38,9 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def leaderboard_table(board: Board) -> str:
-    columns, cells = board.table("report")
+def board_table(board: Board, which: str) -> str:
+    """The "report" or the "cost" table."""
+    columns, cells = board.table(which)
     left = [i for i, column in enumerate(columns) if column.dtype == "string"]
     return table([column.header for column in columns], cells, left)
 
@@ -119,12 +120,8 @@ def _measured(boards: Sequence[Board], runner: str, *names: str) -> str:
 
 def hardware(runs: Iterable[RunRecord]) -> list[str]:
     """Where the runs ran and how many ran there: "cpu, AMD EPYC 7763, 2 cores: 9 runs"."""
-    places = Counter((run.environment.device, run.environment.cpu, run.environment.cores) for run in runs)
-    lines = []
-    for (device, cpu, cores), count in sorted(places.items()):
-        words = filter(None, [device or "unknown device", cpu, f"{cores} cores" if cores else ""])
-        lines.append(escape(f"{', '.join(words)}: {count} {'run' if count == 1 else 'runs'}"))
-    return lines
+    places = Counter(run.environment.hardware for run in runs)
+    return [escape(f"{place}: {count} {'run' if count == 1 else 'runs'}") for place, count in sorted(places.items())]
 
 
 def commands(runs: Iterable[RunRecord]) -> list[str]:

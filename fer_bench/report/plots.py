@@ -26,18 +26,17 @@ def leaderboard_plot(board: Board) -> bytes:
     low, high = (100 * np.array([row.mean(f"accuracy_{end}") for row in rows]) for end in ("low", "high"))
     figure = Figure(figsize=(8, 1.5 + 0.34 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    families = sorted({row.family for row in rows})
+    colors = family_colors(board)
     for position, row in enumerate(rows):
-        color = f"C{families.index(row.family)}"
-        axes.barh(position, accuracy[position], color=color, alpha=0.55, height=0.7)
+        axes.barh(position, accuracy[position], color=colors[row.family], alpha=0.55, height=0.7)
     ends = [np.maximum(accuracy - low, 0), np.maximum(high - accuracy, 0)]
     axes.errorbar(accuracy, range(len(rows)), xerr=ends, fmt="none", color="black", capsize=2.5, linewidth=1)
     for position, (value, end) in enumerate(zip(accuracy, high, strict=True)):
         axes.text(end + 0.8, position, f"{value:.1f}", va="center", fontsize=9)
     largest = 100 * rows[0].confusion().sum(axis=1).max() / rows[0].confusion().sum()
     axes.axvline(largest, color="gray", linestyle="--", linewidth=1, label=f"always the largest class: {largest:.1f}")
-    for i, family in enumerate(families):
-        axes.barh(0, 0, color=f"C{i}", alpha=0.55, label=family or "other")
+    for family, color in colors.items():
+        axes.barh(0, 0, color=color, alpha=0.55, label=family or "other")
     axes.set_yticks(
         range(len(rows)), [f"{row.label} ({row.recipe}){' *' if row.note() else ''}" for row in rows], fontsize=9
     )
@@ -46,8 +45,13 @@ def leaderboard_plot(board: Board) -> bytes:
     axes.set_xlabel(f"test accuracy in %, with 95 % interval{star}")
     axes.set_title(board.title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=1 + len(families), fontsize=8, frameon=False)
-    return _png(figure)
+    figure.legend(loc="outside lower center", ncols=1 + len(colors), fontsize=8, frameon=False)
+    return png(figure)
+
+
+def family_colors(board: Board) -> dict[str, str]:
+    """The colour of each family that has results on the board, the same in all its pictures."""
+    return {family: f"C{i}" for i, family in enumerate(sorted({row.family for row in board.rows if row.runs}))}
 
 
 def confusion_plot(confusion: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> bytes:
@@ -70,7 +74,7 @@ def confusion_plot(confusion: Sequence[Sequence[int]], classes: Sequence[str], t
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (images)")
     axes.set_title(title, fontsize=10)
-    return _png(figure)
+    return png(figure)
 
 
 def curves_plot(history: pd.DataFrame, title: str, best_epoch: int | None = None) -> bytes:
@@ -100,10 +104,10 @@ def curves_plot(history: pd.DataFrame, title: str, best_epoch: int | None = None
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8)
     figure.suptitle(title, fontsize=10)
-    return _png(figure)
+    return png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
     """A PNG with a palette of 64 colours: a third of the size, and nothing to be seen of it in plots."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image

@@ -165,6 +165,10 @@ class Runner(ABC):
         """{"total": ..., "trainable": ...} of the untrained model, or None where that means nothing."""
         return None
 
+    def count_macs(self, classes: int = 7) -> int | None:
+        """Multiply-accumulates of one forward pass on one image, or None where they can't be told."""
+        return None
+
 
 def _like(default: Any, value: Any) -> Any:
     """``value``, often text from the command line, as the type of ``default``."""

@@ -119,6 +119,12 @@ class KerasRunner(Runner):
         core = self.core(classes, "random")
         return {"total": core.count_params(), "trainable": sum(int(np.prod(w.shape)) for w in core.trainable_weights)}
 
+    def count_macs(self, classes: int = 7) -> int | None:
+        """Of the fitted model, or of what ``build`` returns: convolutions and dense layers; see training.macs."""
+        from ..training.macs import count_macs
+
+        return count_macs(self.core(classes, "random") if self._model is None else self._model)
+
     def core(self, classes: int, weights: str) -> keras.Model:
         """What ``build`` returns, in the recipe's precision and with its first weights; sets ``self.init``.
 

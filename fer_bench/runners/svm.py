@@ -68,9 +68,15 @@ class SVM(SklearnRunner):
     def fit(self, train: Part, validation: Part | None, context: Context) -> FitSummary:
         """As ``SklearnRunner.fit``; the summary names the engine and the number of support vectors."""
         summary = super().fit(train, validation, context)
-        machine = self.estimator[-1] if hasattr(self.estimator, "steps") else self.estimator
-        summary.extra |= {"engine": self.engine, "support_vectors": len(machine.support_vectors_)}
+        summary.extra |= {"engine": self.engine, "support_vectors": len(self._machine.support_vectors_)}
         return summary
+
+    def count_macs(self, classes: int = 7) -> int | None:
+        """Of the fitted machine: each support vector's distance, and its share in the decision of every pair of classes."""
+        if not hasattr(self, "estimator"):
+            return None
+        vectors, features = self._machine.support_vectors_.shape
+        return vectors * (features + len(self._machine.intercept_))
 
     def decide(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scores and predictions from one pass over the support vectors."""
@@ -78,3 +84,8 @@ class SVM(SklearnRunner):
 
         scores = self._scores(rows)
         return scores, most_voted(scores)
+
+    @property
+    def _machine(self) -> Any:
+        """The fitted machine, the last step where there are several."""
+        return self.estimator[-1] if hasattr(self.estimator, "steps") else self.estimator

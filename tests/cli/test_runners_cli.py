@@ -18,6 +18,12 @@ PARAMETERS = {
     "vgg19-full": (20_027_975, 20_027_975),
     "mini-xception": (58_423, None),
 }
+# Sums over the layers' shapes: the mlp's weights without biases, and models that have none before they are fitted.
+MACS = {
+    "mlp": 48 * 48 * 512 + 512 * 256 + 256 * 128 + 128 * 64 + 64 * 16 + 16 * 7,
+    "svm": None,
+    "xgboost": None,
+}
 
 
 def invoke(*arguments, code=0):
@@ -52,6 +58,8 @@ def test_info_tells_all_of_every_runner(name):
     assert len(facts["published"]) == len(cls.info.published)
     if facts["family"] == "deep":
         assert facts["parameters"]["total"] >= facts["parameters"]["trainable"] > 0
+    if name in MACS:
+        assert facts["macs"] == MACS[name]
     if name in PARAMETERS:
         total, trainable = PARAMETERS[name]
         assert facts["parameters"]["total"] == total
@@ -63,6 +71,8 @@ def test_info_for_people():
     assert "accuracy 0.4276, weighted F1 0.4043" in text
     assert "recipe published" in text
     assert "learning_rate" not in text
+    assert "MACs" not in text
+    assert "MACs        1,352,816 an image" in invoke("info", "mlp").stdout
 
 
 def test_info_takes_parameters():
