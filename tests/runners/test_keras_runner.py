@@ -48,14 +48,14 @@ class Tiny(KerasRunner):
     recipes = {
         "default": replace(BASE, augmentation=Augmentation(rotation=15, shift=0.1, flip=True)),
         "large": replace(BASE, image_size=64, channels=3, scaling="signed", precision="mixed_bfloat16"),
-        "bright": replace(BASE, epochs=15),
+        "bright": replace(BASE, epochs=30, learning_rate=0.03),
     }
 
     def build(self, input_shape, classes):
         from keras import Input, Sequential, layers
 
-        body = [layers.Conv2D(4, 3, strides=2, activation="relu"), layers.GlobalAveragePooling2D()]
-        return Sequential([Input(input_shape), *body, layers.Dropout(0.1), layers.Dense(classes, activation="softmax")])
+        body = [layers.Conv2D(4, 3, strides=2, activation="elu"), layers.GlobalAveragePooling2D()]
+        return Sequential([Input(input_shape), *body, layers.Dropout(0.02), layers.Dense(classes, activation="softmax")])
 
 
 class Relu(KerasRunner):
@@ -138,8 +138,8 @@ def test_batches_do_not_matter_and_no_images_is_no_error(eager):
 def test_learns():
     runner = Tiny("bright")
     summary = runner.fit(TRAIN, VALIDATION, Context(CLASSES))
-    assert summary.history[-1]["val_accuracy"] > 2 / 7
-    assert (summary.init, summary.checkpoint, summary.epochs_planned) == ("random", "validation", 15)
+    assert summary.history[-1]["val_accuracy"] > 4 / 7
+    assert (summary.init, summary.checkpoint, summary.epochs_planned) == ("random", "validation", 30)
 
 
 def test_seed_decides_everything():
