@@ -77,7 +77,8 @@ def rows_of(run: dict[str, Any]) -> list[Row]:
             print(f"no row for {line['subject']}, {line['line']}: its baseline was not measured", file=sys.stderr)
         elif baseline is not line:
             better, worse = (line, baseline) if line["unit"] == "images/s" else (baseline, line)
-            rows.append({**line, "baseline": baseline, "ratio": better["value"] / worse["value"]})
+            base = {name: baseline[name] for name in ("line", "value", "repetitions", "note")}
+            rows.append({**line, "baseline": base, "ratio": _rounded(better["value"] / worse["value"])})
     return rows
 
 
@@ -89,10 +90,17 @@ def _lines(benchmark: dict[str, Any]) -> list[Row]:
     row = {
         "suite": benchmark["group"],
         **{name: extra.get(name, "") for name in ("subject", "line", "role", "unit", "note")},
-        "value": value,
+        "value": _rounded(value),
         "repetitions": benchmark["stats"]["rounds"],
     }
-    return [row, {**row, "unit": "MB", "value": extra["peak_bytes"] / 1e6}] if "peak_bytes" in extra else [row]
+    return (
+        [row, {**row, "unit": "MB", "value": _rounded(extra["peak_bytes"] / 1e6)}] if "peak_bytes" in extra else [row]
+    )
+
+
+def _rounded(value: float) -> float:
+    """To five digits, so that the committed file stays small."""
+    return float(f"{value:.5g}")
 
 
 def merge(kept: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
