@@ -199,11 +199,11 @@ def peak_memory(device: str) -> dict[str, int]:
 
 
 def ran_on(device: str) -> dict[str, str]:
-    """Backend and device that really ran: Keras's where a Keras model ran, else the processor (or xgboost's GPU)."""
-    if "keras" not in sys.modules:
-        return {"backend": "", "device": device}
-    from ..training.device import describe
+    """Backend and device that really ran: Keras's where a Keras model ran, JAX's where it ran alone, else as told."""
+    from ..training.device import describe, jax_device
 
+    if "keras" not in sys.modules:
+        return {"backend": "jax", "device": jax_device()} if "jax" in sys.modules else {"backend": "", "device": device}
     return {name: str(value) for name, value in describe().items() if name in ("backend", "device")}
 
 
