@@ -17,7 +17,7 @@ from ..errors import InputError
 
 
 class SupportVectorMachine(ClassifierMixin, BaseEstimator):
-    """``sklearn.svm.SVC`` with an RBF kernel: the same support vectors, the same scores, the same predictions.
+    """``sklearn.svm.SVC`` with an RBF kernel: the same problem, solved to the same tolerance.
 
     What differs is what is kept after the fit: the support vectors once, in float32. On the 28,709 Training faces
     scikit-learn-intelex's own SVC pickles to 1.8 GB and loads only where that package is installed. A machine that JAX

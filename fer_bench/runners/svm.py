@@ -22,9 +22,10 @@ INSTALL = {"sklearnex": "pip install scikit-learn-intelex", "jax": "pip install 
 class SVM(SklearnRunner):
     """RBF support vector machine on 2,304 min-max scaled pixels.
 
-    The ``engine`` parameter picks what solves it, with the same predictions: ``sklearn``, ``sklearnex`` (scikit-learn-intelex,
-    x86-64, many times faster), or ``jax`` (our own solver, for a GPU). ``auto`` is jax on a GPU that it can use, else
-    sklearnex where it is installed, else sklearn.
+    The ``engine`` parameter picks what solves it: ``sklearn``, ``sklearnex`` (scikit-learn-intelex, x86-64, many times
+    faster) or ``jax`` (our own solver, for a GPU). ``auto`` is jax on a GPU that it can use, else sklearnex where it is
+    installed, else sklearn. All stop within the same tolerance: after 2,000 faces they predicted the same, after 28,709
+    jax and sklearnex differed in 2 of 3,589 predictions.
     """
 
     info = RunnerInfo(
