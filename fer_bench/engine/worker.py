@@ -225,14 +225,21 @@ def peak_memory(device: str) -> dict[str, int]:
 
 
 def ran_on(device: str) -> dict[str, Any]:
-    """Backend and device that really ran, Keras's where a Keras model ran, else the processor (or xgboost's GPU); threads."""
+    """Backend and device that really ran, and the threads there were.
+
+    Keras's where a Keras model ran, JAX's where it ran alone, the GPU where xgboost had one, else the processor.
+    """
     from ..provenance import thread_limits
+    from ..training.device import describe, gpus, jax_device
 
-    if "keras" not in sys.modules:
-        return {"backend": "", "device": device, "threads": thread_limits()}
-    from ..training.device import describe
-
-    return {**{name: str(describe()[name]) for name in ("backend", "device")}, "threads": thread_limits()}
+    if "keras" in sys.modules:
+        found = {name: str(describe()[name]) for name in ("backend", "device")}
+    elif "jax" in sys.modules:
+        found = {"backend": "jax", "device": jax_device()}
+    else:
+        on_gpu = device != "cpu" and "xgboost" in sys.modules
+        found = {"backend": "", "device": next(iter(gpus()), device) if on_gpu else "cpu"}
+    return {**found, "threads": thread_limits()}
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -182,12 +182,17 @@ def describe() -> dict[str, str]:
         found = tf.config.list_physical_devices("GPU")
         name = tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU") if found else ""
     elif backend == "jax":
-        import jax
-
-        first = jax.devices()[0]
-        name = first.device_kind if first.platform != "cpu" else ""
+        name = jax_device()
     elif backend == "torch":
         import torch
 
         name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
     return {"backend": backend, "device": name or "cpu"}
+
+
+def jax_device() -> str:
+    """The device that JAX runs on in this process, "cpu" or the GPU's name; imports it."""
+    import jax
+
+    first = jax.devices()[0]
+    return "cpu" if first.platform == "cpu" else first.device_kind

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.ndimage import zoom
+from made_faces import context, faces
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Perceptron, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -22,29 +21,12 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from fer_bench.errors import InputError
-from fer_bench.runners.base import Context, Part, Runner
+from fer_bench.runners.base import Part, Runner
 from fer_bench.runners.features import hog, pixels
 from fer_bench.runners.hog_svm import HogSVM
-from fer_bench.runners.machine import SupportVectorMachine
 from fer_bench.runners.sklearn import SklearnRunner, best_temperature, led_by, softmax
 from fer_bench.runners.svm import SVM
 from fer_bench.runners.xgboost import XGBoost
-
-CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
-needs_sklearnex = pytest.mark.skipif(importlib.util.find_spec("sklearnex") is None, reason="sklearnex is for x86-64")
-
-
-def faces(
-    count: int, seed: int, classes: tuple[int, ...] = tuple(range(7)), mislabelled: float = 0.0, strength: float = 25.0
-) -> Part:
-    """Seven smooth patterns under noise, so that a good classifier is right in most cases and not in all."""
-    rng = np.random.default_rng(seed)
-    patterns = zoom(np.random.default_rng(1).normal(size=(7, 6, 6)), (1, 8, 8), order=1)
-    labels = rng.choice(classes, size=count).astype(np.int8)
-    images = 128 + strength * patterns[labels] + 20 * rng.normal(size=(count, 48, 48))
-    wrong = rng.random(count) < mislabelled
-    labels[wrong] = rng.choice(classes, size=wrong.sum())
-    return Part(images.clip(0, 255).astype(np.uint8), labels)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -69,10 +51,6 @@ def validation() -> Part:
 @pytest.fixture(scope="module")
 def test() -> Part:
     return faces(200, seed=4)
-
-
-def context(**changes: Any) -> Context:
-    return Context(**{"classes": CLASSES, "key": "a job"} | changes)
 
 
 def wrap(estimator: Any) -> SklearnRunner:
@@ -133,60 +111,6 @@ def test_a_class_that_never_trained_gets_next_to_nothing(name: str, validation: 
     assert set(probabilities.argmax(axis=1)) <= {0, 2, 3, 6}
     if isinstance(runner, SklearnRunner):
         assert (probabilities[:, [1, 4, 5]] == 0).all()
-
-
-@pytest.mark.parametrize("engine", ["sklearn", pytest.param("sklearnex", marks=needs_sklearnex)])
-def test_svm_is_the_notebooks(engine: str, train: Part, validation: Part, test: Part) -> None:
-    scaler = MinMaxScaler().fit(train.images.reshape(-1, 2304))
-    reference = SVC().fit(scaler.transform(train.images.reshape(-1, 2304)), train.labels)
-    expected = reference.predict(scaler.transform(test.images.reshape(-1, 2304)))
-    runner = SVM(engine=engine)
-    runner.fit(train, validation, context())
-    np.testing.assert_array_equal(runner.predict_proba(test.images).argmax(axis=1), expected)
-
-
-@needs_sklearnex
-def test_engines_agree_on_2000_rows() -> None:
-    train, test = faces(2000, seed=6), faces(300, seed=7)
-    predictions = []
-    for engine in ("sklearn", "sklearnex"):
-        runner = HogSVM(engine=engine)
-        runner.fit(train, None, context())
-        predictions.append(runner.predict_proba(test.images))
-    np.testing.assert_array_equal(predictions[0].argmax(axis=1), predictions[1].argmax(axis=1))
-    np.testing.assert_allclose(predictions[0], predictions[1], atol=5e-3)
-
-
-@pytest.mark.parametrize("engine", ["sklearn", pytest.param("sklearnex", marks=needs_sklearnex)])
-@pytest.mark.parametrize("classes", [(1, 4), (0, 2, 5), tuple(range(7))])
-def test_the_machine_is_svc(engine: str, classes: tuple[int, ...]) -> None:
-    train, test = faces(150, 5, classes, mislabelled=0.3), faces(300, 6, classes)
-    weights = np.linspace(0.5, 2, 150)
-    machine = SupportVectorMachine(C=2.0, engine=engine).fit(pixels(train.images), train.labels, weights)
-    reference = SVC(C=2.0).fit(pixels(train.images), train.labels, weights)
-    scores, expected = machine.decision_function(pixels(test.images), chunk=128), reference.predict(pixels(test.images))
-
-    np.testing.assert_array_equal(machine.predict(pixels(test.images)), expected)
-    if engine == "sklearn" and len(classes) > 2:  # the other solver stops elsewhere within the tolerance
-        np.testing.assert_allclose(scores, reference.decision_function(pixels(test.images)), atol=2e-3)
-
-
-def test_the_machine_breaks_ties_as_svc_does() -> None:
-    # Labels at random: votes tie often, and a tie is where the largest score and SVC's prediction part.
-    rng = np.random.default_rng(0)
-    rows, labels, asked = rng.normal(size=(300, 3)), rng.integers(0, 7, 300), rng.normal(size=(1000, 3))
-    machine = SupportVectorMachine(gamma=2.0).fit(rows, labels)
-    reference = SVC(gamma=2.0).fit(rows, labels)
-    assert (machine.decision_function(asked).argmax(axis=1) != reference.predict(asked)).sum() > 5
-    np.testing.assert_array_equal(machine.predict(asked), reference.predict(asked))
-
-
-def test_a_saved_machine_is_as_large_as_its_support_vectors(train: Part, tmp_path: Path) -> None:
-    runner = SVM()
-    summary = runner.fit(train, None, context())
-    runner.save(tmp_path)
-    vectors = summary.extra["support_vectors"] * 2304 * 4
-    assert vectors < (tmp_path / "model.joblib").stat().st_size < 1.1 * vectors
 
 
 @pytest.mark.parametrize("classes", [(1, 4), (0, 2, 5), tuple(range(7))])
@@ -327,20 +251,13 @@ def test_xgboost_weighs_its_rows(train: Part, validation: Part, test: Part) -> N
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SVM(engine="libsvm"), "no engine 'libsvm'; it has auto, sklearn, sklearnex"),
+        (lambda: SVM(engine="libsvm"), "no engine 'libsvm'; it has auto, sklearn, sklearnex, jax"),
         (lambda: XGBoost(features="sift"), "no features 'sift'; it has pixels, hog"),
     ],
 )
 def test_unknown_choices_are_input_errors(make: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
-
-
-def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fer_bench.runners.svm.find_spec", lambda _: None)
-    assert SVM().engine == "sklearn"
-    with pytest.raises(InputError, match="pip install scikit-learn-intelex"):
-        SVM(engine="sklearnex")
 
 
 def test_the_ten_line_plugin(tmp_path: Path, train: Part, test: Part) -> None:
@@ -364,17 +281,3 @@ def test_the_ten_line_plugin(tmp_path: Path, train: Part, test: Part) -> None:
     assert runner.info.summary == "Logistic regression on pixels"
     runner.fit(train, None, context())
     assert accuracy(runner.predict_proba(test.images), test.labels) > 0.5
-
-
-@needs_sklearnex
-def test_engines_agree_on_the_real_faces(fer2013: Path) -> None:
-    with fer2013.open(newline="") as file:
-        rows = [row for row, _ in zip(csv.DictReader(file), range(2500), strict=False)]
-    images = np.stack([np.array(row["pixels"].split(), np.uint8).reshape(48, 48) for row in rows])
-    labels = np.array([int(row["emotion"]) for row in rows], np.int8)
-    predictions = []
-    for engine in ("sklearn", "sklearnex"):
-        runner = SVM(engine=engine)
-        runner.fit(Part(images[:2000], labels[:2000]), None, context())
-        predictions.append(runner.predict_proba(images[2000:]).argmax(axis=1))
-    np.testing.assert_array_equal(*predictions)

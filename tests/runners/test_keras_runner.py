@@ -55,7 +55,9 @@ class Tiny(KerasRunner):
         from keras import Input, Sequential, layers
 
         body = [layers.Conv2D(4, 3, strides=2, activation="elu"), layers.GlobalAveragePooling2D()]
-        return Sequential([Input(input_shape), *body, layers.Dropout(0.02), layers.Dense(classes, activation="softmax")])
+        return Sequential(
+            [Input(input_shape), *body, layers.Dropout(0.02), layers.Dense(classes, activation="softmax")]
+        )
 
 
 class Relu(KerasRunner):
