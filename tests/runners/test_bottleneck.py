@@ -330,13 +330,16 @@ def test_what_third_parties_compute_is_not_kept(eager: None, weights: Path, cach
         def call(self, x: Any) -> Any:
             return 2 * x
 
+    def doubled(x: Any) -> Any:
+        return 2 * x
+
     class Foreign(Frozen):
         def between(self, x: Any) -> Any:
             return Doubling()(x)
 
     class ForeignFunction(Frozen):
         def between(self, x: Any) -> Any:
-            return keras.layers.Activation(lambda x: 2 * x)(x)
+            return keras.layers.Activation(doubled)(x)
 
     for runner in (Foreign(), ForeignFunction()):
         _, summary = fitted(runner, weights, epochs=1)
