@@ -135,20 +135,25 @@ def images_file(dataset: Dataset) -> Path:
     if _shape_of(target) == dataset.images.shape:
         return target
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target.parent)
-        handle, temporary = tempfile.mkstemp(prefix="tmp-", suffix=".npy", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, dataset.images)
-            Path(temporary).replace(target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        write_array(target, dataset.images)
     except OSError as error:
         raise InputError(
             f"can't write to the cache {target.parent} ({error.strerror}); set FER_BENCH_CACHE to a folder that can be written"
         ) from None
     return target
+
+
+def write_array(target: Path, array: np.ndarray) -> None:
+    """Writes ``array`` as the ``.npy`` file ``target``, in place of what is there; OSError where it can't."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target.parent)
+    handle, temporary = tempfile.mkstemp(prefix="tmp-", suffix=".npy", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.save(file, array)
+        Path(temporary).replace(target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
 
 
 def _backing_file(images: np.ndarray) -> Path | None:

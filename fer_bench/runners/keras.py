@@ -66,31 +66,43 @@ class KerasRunner(Runner):
         return model
 
     def fit(self, train: Part, validation: Part | None, context: Context) -> FitSummary:
-        """Trains as the recipe says; see training.fit.train for what validation decides."""
+        """Trains as the recipe says; see training.fit.train for what validation decides.
+
+        What is frozen up to a layer called "features" is computed once, where training.bottleneck.cut allows it.
+        """
         import keras
 
+        from ..training import bottleneck
         from ..training.augment import Augment
         from ..training.fit import train as train_model
 
         with context.phase("compile"):
             keras.utils.set_random_seed(context.seed("init"))
             core = self.core(len(context.classes), context.weights)
+            halves = bottleneck.cut(core, self.recipe, lambda trainable: self.set_trainable(core, trainable))
             augment = Augment(self.recipe.augmentation, context.seed("augment"), name="augment")
-            # Two models that share their layers, so that what is saved holds neither augmentation nor optimizer.
-            trained = self.on_images(core, augment)
+            # Models that share their layers, so that what is saved holds neither augmentation nor optimizer.
+            trained = halves.head if halves else self.on_images(core, augment)
             self.assemble(core)
+        train_x = _with_channel(train.images)
+        val_x = None if validation is None else _with_channel(validation.images)
+        extra: dict[str, Any] = {}
+        if halves:
+            extractor, kept = self.on_images(halves.frozen), self.init != "random"
+            train_x, val_x, extra = bottleneck.extract(extractor, train_x, val_x, context, keep=kept)
         summary = train_model(
             trained,
-            _with_channel(train.images),
+            train_x,
             train.labels,
             train.weights,
-            None if validation is None else _with_channel(validation.images),
+            val_x,
             None if validation is None else validation.labels,
             self.recipe,
             context,
             set_trainable=lambda trainable: self.set_trainable(core, trainable),
         )
         summary.init = self.init
+        summary.extra |= extra
         return summary
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:

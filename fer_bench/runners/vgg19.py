@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from .base import Published, RunnerInfo
@@ -23,6 +24,24 @@ _ON_TEST = (
 _NOTES = (
     "published: pixels in [0, 1] go into weights that were trained on mean-subtracted 0..255; tuned preprocesses as VGG does.",
     "published: validation images are augmented too, as the source did with its test images; here test images never are.",
+)
+
+
+_FROZEN_TUNED = Recipe(
+    channels=3,
+    optimizer="adamw",
+    learning_rate=1e-3,
+    weight_decay=1e-2,
+    schedule="cosine",
+    warmup_epochs=1,
+    batch=64,
+    epochs=8,
+    augmentation=Augmentation(rotation=5, shift=0.05, flip=True),
+    label_smoothing=0.05,
+    monitor="val_accuracy",
+    precision="mixed_bfloat16",
+    weights="imagenet",
+    options=(("preprocessing", "vgg"),),
 )
 
 
@@ -50,7 +69,10 @@ class VGG19Frozen(_VGG19):
         source="emotion-detection-notebook, section 4 (Transfer Learning using Pretrained CNN Model)",
         demo_epochs=1,
         published=(Published(0.39, 0.37, "notebook-90-10", "test part", _ON_TEST),),
-        notes=_NOTES,
+        notes=(
+            *_NOTES,
+            "bottleneck: tuned without augmentation, so the images go through the frozen layers once, not once an epoch.",
+        ),
     )
     recipes: ClassVar = {
         "published": Recipe(
@@ -64,22 +86,8 @@ class VGG19Frozen(_VGG19):
             reduce_lr=_REDUCE,
             weights="imagenet",
         ),
-        "tuned": Recipe(
-            channels=3,
-            optimizer="adamw",
-            learning_rate=1e-3,
-            weight_decay=1e-2,
-            schedule="cosine",
-            warmup_epochs=1,
-            batch=64,
-            epochs=8,
-            augmentation=Augmentation(rotation=5, shift=0.05, flip=True),
-            label_smoothing=0.05,
-            monitor="val_accuracy",
-            precision="mixed_bfloat16",
-            weights="imagenet",
-            options=(("preprocessing", "vgg"),),
-        ),
+        "tuned": _FROZEN_TUNED,
+        "bottleneck": replace(_FROZEN_TUNED, augmentation=Augmentation()),
     }
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -87,7 +95,7 @@ class VGG19Frozen(_VGG19):
 
         inputs, x, backbone = self.features(input_shape)
         backbone.trainable = False
-        x = layers.Flatten()(layers.AveragePooling2D(2)(x))
+        x = layers.Flatten(name="features")(layers.AveragePooling2D(2)(x))
         for units in (512, 384, 96, 32):
             x = layers.Dense(units, activation="relu")(x)
         return Model(inputs, layers.Dense(classes, activation="softmax")(x))

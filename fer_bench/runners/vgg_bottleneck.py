@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import InputError
-from .base import Context, FitSummary, Part, Published, RunnerInfo
+from .base import Published, RunnerInfo
 from .keras import KerasRunner
 from .recipe import Recipe
 from .shared import vgg_preprocessing
@@ -81,31 +80,3 @@ class VGGBottleneck(KerasRunner):
         x = layers.Dense(512, activation="relu")(x)
         x = layers.Dropout(0.5)(x)
         return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
-
-    def fit(self, train: Part, validation: Part | None, context: Context) -> FitSummary:
-        """Sends every image through the backbone once and trains the classifier on what comes out."""
-        import keras
-
-        from ..training.fit import predict
-        from ..training.fit import train as train_model
-
-        with context.phase("compile"):
-            keras.utils.set_random_seed(context.seed("init"))
-            core = self.core(len(context.classes), context.weights)
-            self.assemble(core)
-            features = core.get_layer("features").output
-            extractor = self.on_images(keras.Model(core.input, features))
-            classifier = keras.Model(features, core.output)
-        start = time.perf_counter()
-        with context.phase("train"):
-            train_x = predict(extractor, train.images[..., None])
-        with context.phase("validate"):
-            validation_x = None if validation is None else predict(extractor, validation.images[..., None])
-        seconds = time.perf_counter() - start
-        validation_y = None if validation is None else validation.labels
-        summary = train_model(
-            classifier, train_x, train.labels, train.weights, validation_x, validation_y, self.recipe, context
-        )
-        summary.init = self.init
-        summary.extra["feature_seconds"] = round(seconds, 3)
-        return summary

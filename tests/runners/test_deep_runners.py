@@ -132,7 +132,7 @@ def test_every_deep_runner_is_described() -> None:
             assert info.source
             assert info.published
             assert info.demo_epochs
-            assert list(cls.recipes) == ["published", "tuned"]
+            assert list(cls.recipes)[:2] == ["published", "tuned"]
 
 
 def test_import_leaves_keras_alone() -> None:
