@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..data.dataset import IMAGE_SIZE
+from ..training.device import precision
 from .base import Context, FitSummary, Part, Runner, RunnerInfo
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class KerasRunner(Runner):
         super().__init__(recipe, **params)
         self.weights = "random"
         self.init = "random"
+        self.precision: str = self.recipe.precision
         self._model: keras.Model | None = None
+        self._parameters: dict[str, int] | None = None
         self._has_backbone = False
 
     @abstractmethod
@@ -76,9 +79,11 @@ class KerasRunner(Runner):
         from ..training.augment import Augment
         from ..training.fit import train as train_model
 
+        self.precision = precision(self.recipe.precision, context.device)
         with context.phase("compile"):
             keras.utils.set_random_seed(context.seed("init"))
             core = self.core(len(context.classes), context.weights)
+            self._parameters = _parameters(core)
             halves = bottleneck.cut(core, self.recipe, lambda trainable: self.set_trainable(core, trainable))
             augment = Augment(self.recipe.augmentation, context.seed("augment"), name="augment")
             # Models that share their layers, so that what is saved holds neither augmentation nor optimizer.
@@ -103,6 +108,8 @@ class KerasRunner(Runner):
         )
         summary.init = self.init
         summary.extra |= extra
+        if self.precision != self.recipe.precision:
+            summary.extra["precision"] = self.precision
         return summary
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
@@ -128,8 +135,7 @@ class KerasRunner(Runner):
 
     def count_parameters(self, classes: int = 7) -> dict[str, int]:
         """Of what ``build`` returns: all, and those that its flags let learn."""
-        core = self.core(classes, "random")
-        return {"total": core.count_params(), "trainable": sum(int(np.prod(w.shape)) for w in core.trainable_weights)}
+        return self._parameters or _parameters(self.core(classes, "random"))
 
     def count_macs(self, classes: int = 7) -> int | None:
         """Of the fitted model, or of what ``build`` returns: convolutions and dense layers; see training.macs."""
@@ -138,7 +144,7 @@ class KerasRunner(Runner):
         return count_macs(self.core(classes, "random") if self._model is None else self._model)
 
     def core(self, classes: int, weights: str) -> keras.Model:
-        """What ``build`` returns, in the recipe's precision and with its first weights; sets ``self.init``.
+        """What ``build`` returns, in ``self.precision`` and with its first weights; sets ``self.init``.
 
         A model that does not end in a softmax (the published MLP ends in a relu) gets its rows normalised. For runners
         with a ``fit`` of their own, as ``on_images`` and ``assemble`` are.
@@ -152,7 +158,7 @@ class KerasRunner(Runner):
         self.init, self._has_backbone = "random", False
         shape = (self.recipe.image_size, self.recipe.image_size, self.recipe.channels)
         policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.recipe.precision)
+        keras.config.set_dtype_policy(self.precision)
         try:
             core = self.build(shape, classes)
         finally:
@@ -182,6 +188,11 @@ class KerasRunner(Runner):
     def assemble(self, core: keras.Model) -> None:
         """Makes ``core``, trained now or later, what this runner predicts with and saves."""
         self._model = self.on_images(core)
+
+
+def _parameters(core: keras.Model) -> dict[str, int]:
+    trainable = sum(int(np.prod(weights.shape)) for weights in core.trainable_weights)
+    return {"total": core.count_params(), "trainable": trainable}
 
 
 def _with_channel(images: np.ndarray) -> np.ndarray:

@@ -159,6 +159,16 @@ def test_probabilities_are_float32_under_bfloat16():
     assert keras.config.dtype_policy().name == "float32"
 
 
+def test_bfloat16_gives_way_to_float32_where_it_would_be_emulated(eager, monkeypatch):
+    from fer_bench import provenance
+
+    monkeypatch.setattr(provenance, "cpu_flags", lambda: frozenset({"avx2"}))
+    runner = Tiny("large")
+    summary = runner.fit(TRAIN, VALIDATION, Context(CLASSES))
+    assert summary.extra["precision"] == "float32"
+    assert {layer.compute_dtype for layer in runner._model.layers} == {"float32"}
+
+
 def test_parameters_are_counted_without_a_fit():
     assert Tiny().count_parameters() == {"total": 40 + 35, "trainable": 40 + 35}
     assert Tiny("large").count_parameters(6) == {"total": 112 + 30, "trainable": 112 + 30}
