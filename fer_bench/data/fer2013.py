@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
-from typing import IO, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
 from ..errors import InputError
-from .dataset import EMOTIONS, IMAGE_SIZE
+from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .names import usage_code
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Names of the CSV in Kaggle's downloads, preferred first.
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
@@ -29,12 +32,20 @@ class Faces(NamedTuple):
     classes: tuple[str, ...] = EMOTIONS
 
 
-class PixelError(ValueError):
-    """A row of pixels that can't be read: ``row`` counts from 0 within what was given."""
+class CellError(ValueError):
+    """A cell that can't be read: ``row`` counts from 0 within what was given."""
 
-    def __init__(self, row: int, message: str) -> None:
+    def __init__(self, row: int, column: str, message: str) -> None:
         super().__init__(message)
         self.row = row
+        self.column = column
+
+
+class PixelError(CellError):
+    """A row of pixels that can't be read."""
+
+    def __init__(self, row: int, message: str) -> None:
+        super().__init__(row, "pixels", message)
 
 
 def read_csv(reopen: Callable[[], IO[bytes]], where: str) -> Faces:
@@ -62,59 +73,92 @@ def read_csv(reopen: Callable[[], IO[bytes]], where: str) -> Faces:
 
         names = [f"f{i}" for i in range(header.width)]
         wanted = [names[i] for i in (emotion, pixels, usage) if i is not None]
-        images, labels, usages = [np.empty((0, PIXELS), np.uint8)], list[int](), list[int]()
+        types = {name: pa.dictionary(pa.int32(), pa.string()) for name in wanted} | {names[pixels]: pa.string()}
+        _keep_freed_memory()
+        faces = bytearray()  # grows in place, where joining blocks would take the memory twice
+        labels, usages = [np.empty(0, np.int8)], [np.empty(0, np.int8)]
         try:
             for block in arrow_csv.open_csv(
                 stream,
                 arrow_csv.ReadOptions(column_names=names, block_size=_BLOCK),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), include_columns=wanted
-                ),
+                convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=wanted),
             ):
-                columns = [column.to_pylist() for column in block.columns]
-                for row, text in enumerate(columns[0], start=len(labels)):
-                    label = _LABELS.get(text.strip())
-                    if label is None:
-                        _fail(reopen, where, row, "emotion", f"{text[:40]!r} is no label; 0 to 6 are known")
-                    labels.append(label)
-                for row, text in enumerate(columns[2] if usage is not None else (), start=len(usages)):
-                    code = usage_code(text)
-                    if code is None:
-                        known = "Training, PublicTest, PrivateTest"
-                        _fail(reopen, where, row, "Usage", f"{text[:40]!r} is unknown; {known} are known")
-                    usages.append(code)
                 try:
-                    images.append(parse_pixels(columns[1]))
-                except PixelError as error:
-                    _fail(reopen, where, len(labels) - len(columns[1]) + error.row, "pixels", str(error))
+                    labels.append(_codes(block.column(0), "emotion", _label, "is no label; 0 to 6 are known"))
+                    if usage is not None:
+                        known = f"is unknown; {', '.join(USAGES)} are known"
+                        usages.append(_codes(block.column(2), "Usage", usage_code, known))
+                    faces += parse_pixels(block.column(1).to_pylist()).data
+                except CellError as error:
+                    row = len(faces) // PIXELS + error.row
+                    _fail(reopen, where, row, error.column, str(error))
         except pa.ArrowInvalid as error:
             raise InputError(_malformed(reopen, where, header.width, str(error))) from None
 
-    if not labels:
+    if not faces:
         raise InputError(f"{where}: no rows below the header line; is the download complete?")
-    faces = np.concatenate(images).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
-    return Faces(faces, np.array(labels, np.int8), np.array(usages, np.int8) if usage is not None else None)
+    images = np.frombuffer(faces, np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
+    return Faces(images, np.concatenate(labels), np.concatenate(usages) if usage is not None else None)
+
+
+def _keep_freed_memory() -> None:
+    """Lets the arrays of one block take the memory that those of the last one left.
+
+    glibc gives memory back to the system as soon as it is free, until it has seen a larger piece come and go (mallopt(3),
+    M_MMAP_THRESHOLD). Getting it anew for each block takes longer than the arithmetic.
+    """
+    np.empty(16 * _BLOCK, np.uint8)
+
+
+def _label(text: str) -> int | None:
+    return _LABELS.get(text.strip())
+
+
+def _codes(column: pa.DictionaryArray, name: str, code_of: Callable[[str], int | None], complaint: str) -> np.ndarray:
+    """The code of each text, (n,) int8; CellError names the first text that has none."""
+    texts = column.dictionary.to_pylist()
+    codes = [code_of(text) for text in texts]
+    of_row = column.indices.to_numpy()
+    unknown = np.array([code is None for code in codes], bool)[of_row]
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise CellError(row, name, f"{texts[of_row[row]][:40]!r} {complaint}")
+    return np.array(codes, np.int8)[of_row]
 
 
 def parse_pixels(rows: Sequence[str]) -> np.ndarray:
     """N texts of 2,304 numbers -> (N, 2304) uint8; PixelError names the first text that is anything else."""
-    text = np.frombuffer("\n".join([*rows, ""]).encode(), np.uint8)
-    ends = np.flatnonzero(text <= ord(" "))  # one separator after each number, a line feed after each row
-    digits = text - np.uint8(ord("0"))  # wraps: whatever is no digit ends up above 9
-    length = np.diff(ends, prepend=-1) - 1
-    regular = (
-        len(ends) == len(rows) * PIXELS
-        and np.count_nonzero(digits <= 9) + len(ends) == len(text)
-        and (text[ends[PIXELS - 1 :: PIXELS]] == ord("\n")).all()
-        and (not len(length) or (length.min() >= 1 and length.max() <= 3))
-    )
-    if regular:
-        values = digits[ends - 1].astype(np.uint16)
-        values += np.where(length > 1, digits[ends - 2], 0).astype(np.uint16) * np.uint16(10)
-        values += np.where(length > 2, digits[ends - 3], 0).astype(np.uint16) * np.uint16(100)
-        if not len(values) or values.max() <= 255:
-            return values.astype(np.uint8).reshape(-1, PIXELS)
+    regular = _parse_regular(rows)
+    if regular is not None:
+        return regular
     return np.array([_parse_row(row, text) for row, text in enumerate(rows)], np.uint8).reshape(-1, PIXELS)
+
+
+def _parse_regular(rows: Sequence[str]) -> np.ndarray | None:
+    """The same by vector arithmetic on the bytes, for texts of nothing but numbers and spaces; None for any others."""
+    text = np.frombuffer("\n".join([*rows, ""]).encode(), np.uint8)
+    digits = text - np.uint8(ord("0"))  # wraps: whatever is no digit ends up above 9
+    is_digit = digits <= 9
+    pairs = is_digit[:-1] & is_digit[1:]
+    lasts = np.flatnonzero(is_digit[:-1] > is_digit[1:])  # the last digit of each number
+    feeds = np.flatnonzero(text == ord("\n"))
+    regular = (
+        np.count_nonzero(is_digit) + np.count_nonzero(text == ord(" ")) + len(rows) == len(text)
+        and len(feeds) == len(rows)
+        and (np.searchsorted(lasts, feeds) == PIXELS * np.arange(1, len(rows) + 1)).all()
+        and not (pairs[:-2] & pairs[2:]).any()  # four digits in a row
+    )
+    if not regular:
+        return None
+    digits *= is_digit.view(np.uint8)
+    hundreds = digits[:-2] * pairs[1:].view(np.uint8)
+    below = digits  # right at the last digit of each number, as is all that follows
+    below[1:] += digits[:-1] * np.uint8(10)
+    values = below.copy()
+    values[2:] += hundreds * np.uint8(100)
+    if (hundreds > 2).any() or (values < below).any():  # beyond 255, where a byte starts again from 0
+        return None
+    return values[lasts].reshape(-1, PIXELS)
 
 
 def _parse_row(row: int, text: str) -> list[int]:
