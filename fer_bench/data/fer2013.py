@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
 _LABELS = {str(label): label for label in range(len(EMOTIONS))}
-_BLOCK = 1 << 20  # bytes parsed at a time: what a block needs then stays in the processor's cache
+#: Bytes split into columns, and rows then parsed, at a time: what these need stays in the processor's cache.
+_BLOCK, _ROWS = 1 << 19, 64
 
 
 class Faces(NamedTuple):
@@ -74,7 +75,6 @@ def read_csv(reopen: Callable[[], IO[bytes]], where: str) -> Faces:
         names = [f"f{i}" for i in range(header.width)]
         wanted = [names[i] for i in (emotion, pixels, usage) if i is not None]
         types = {name: pa.dictionary(pa.int32(), pa.string()) for name in wanted} | {names[pixels]: pa.string()}
-        _keep_freed_memory()
         faces = bytearray()  # grows in place, where joining blocks would take the memory twice
         labels, usages = [np.empty(0, np.int8)], [np.empty(0, np.int8)]
         try:
@@ -101,15 +101,6 @@ def read_csv(reopen: Callable[[], IO[bytes]], where: str) -> Faces:
     return Faces(images, np.concatenate(labels), np.concatenate(usages) if usage is not None else None)
 
 
-def _keep_freed_memory() -> None:
-    """Lets the arrays of one block take the memory that those of the last one left.
-
-    glibc gives memory back to the system as soon as it is free, until it has seen a larger piece come and go (mallopt(3),
-    M_MMAP_THRESHOLD). Getting it anew for each block takes longer than the arithmetic.
-    """
-    np.empty(16 * _BLOCK, np.uint8)
-
-
 def _label(text: str) -> int | None:
     return _LABELS.get(text.strip())
 
@@ -118,7 +109,7 @@ def _codes(column: pa.DictionaryArray, name: str, code_of: Callable[[str], int |
     """The code of each text, (n,) int8; CellError names the first text that has none."""
     texts = column.dictionary.to_pylist()
     codes = [code_of(text) for text in texts]
-    of_row = column.indices.to_numpy()
+    of_row = np.from_dlpack(column.indices)  # to_numpy() would import pandas
     unknown = np.array([code is None for code in codes], bool)[of_row]
     if unknown.any():
         row = int(unknown.argmax())
@@ -128,10 +119,15 @@ def _codes(column: pa.DictionaryArray, name: str, code_of: Callable[[str], int |
 
 def parse_pixels(rows: Sequence[str]) -> np.ndarray:
     """N texts of 2,304 numbers -> (N, 2304) uint8; PixelError names the first text that is anything else."""
-    regular = _parse_regular(rows)
-    if regular is not None:
-        return regular
-    return np.array([_parse_row(row, text) for row, text in enumerate(rows)], np.uint8).reshape(-1, PIXELS)
+    _keep_freed_memory()
+    images = np.empty((len(rows), PIXELS), np.uint8)
+    for first in range(0, len(rows), _ROWS):
+        part = rows[first : first + _ROWS]
+        pixels = _parse_regular(part)
+        if pixels is None:
+            pixels = np.array([_parse_row(row, text) for row, text in enumerate(part, start=first)], np.uint8)
+        images[first : first + len(part)] = pixels
+    return images
 
 
 def _parse_regular(rows: Sequence[str]) -> np.ndarray | None:
@@ -152,13 +148,22 @@ def _parse_regular(rows: Sequence[str]) -> np.ndarray | None:
         return None
     digits *= is_digit.view(np.uint8)
     hundreds = digits[:-2] * pairs[1:].view(np.uint8)
-    below = digits  # right at the last digit of each number, as is all that follows
-    below[1:] += digits[:-1] * np.uint8(10)
-    values = below.copy()
+    tens = digits.copy()
+    tens[1:] += digits[:-1] * np.uint8(10)  # below 100, and right at the last digit of each number
+    values = tens.copy()
     values[2:] += hundreds * np.uint8(100)
-    if (hundreds > 2).any() or (values < below).any():  # beyond 255, where a byte starts again from 0
+    if (hundreds > 2).any() or (values < tens).any():  # beyond 255, where a byte starts again from 0
         return None
     return values[lasts].reshape(-1, PIXELS)
+
+
+def _keep_freed_memory() -> None:
+    """Lets the arrays of some rows take the memory that those of the rows before left.
+
+    glibc gives memory back to the system as soon as it is free, until it has seen a larger piece come and go (mallopt(3),
+    M_MMAP_THRESHOLD). Getting it anew each time takes longer than the arithmetic.
+    """
+    np.empty(16 * _BLOCK, np.uint8)  # not touched, so never really there
 
 
 def _parse_row(row: int, text: str) -> list[int]:
