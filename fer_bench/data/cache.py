@@ -37,11 +37,14 @@ def cache_dir() -> Path:
 
 def key_of(path: Path) -> str:
     """sha256 (hex) over the absolute path, size and time of change; for a folder, those of every file below it."""
-    from .folders import walk
-
     path = path.resolve()
+    files = [path]
+    if not path.is_file():
+        from .folders import walk
+
+        files = [path / relative for relative in walk(path)]
     sha = hashlib.sha256(f"{_FORMAT}\n{path}".encode())
-    for file in [path] if path.is_file() else (path / relative for relative in walk(path)):
+    for file in files:
         stat = file.stat()
         sha.update(f"\n{file}\t{stat.st_size}\t{stat.st_mtime_ns}".encode())
     return sha.hexdigest()

@@ -5,19 +5,23 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
-from typing import IO, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
 from ..errors import InputError
-from .dataset import EMOTIONS, IMAGE_SIZE
+from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .names import usage_code
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Names of the CSV in Kaggle's downloads, preferred first.
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
 _LABELS = {str(label): label for label in range(len(EMOTIONS))}
-_BLOCK = 1 << 20  # bytes parsed at a time: what a block needs then stays in the processor's cache
+#: Bytes split into columns, and rows then parsed, at a time: what these need stays in the processor's cache.
+_BLOCK, _ROWS = 1 << 19, 64
 
 
 class Faces(NamedTuple):
@@ -29,12 +33,20 @@ class Faces(NamedTuple):
     classes: tuple[str, ...] = EMOTIONS
 
 
-class PixelError(ValueError):
-    """A row of pixels that can't be read: ``row`` counts from 0 within what was given."""
+class CellError(ValueError):
+    """A cell that can't be read: ``row`` counts from 0 within what was given."""
 
-    def __init__(self, row: int, message: str) -> None:
+    def __init__(self, row: int, column: str, message: str) -> None:
         super().__init__(message)
         self.row = row
+        self.column = column
+
+
+class PixelError(CellError):
+    """A row of pixels that can't be read."""
+
+    def __init__(self, row: int, message: str) -> None:
+        super().__init__(row, "pixels", message)
 
 
 def read_csv(reopen: Callable[[], IO[bytes]], where: str) -> Faces:
@@ -62,59 +74,96 @@ def read_csv(reopen: Callable[[], IO[bytes]], where: str) -> Faces:
 
         names = [f"f{i}" for i in range(header.width)]
         wanted = [names[i] for i in (emotion, pixels, usage) if i is not None]
-        images, labels, usages = [np.empty((0, PIXELS), np.uint8)], list[int](), list[int]()
+        types = {name: pa.dictionary(pa.int32(), pa.string()) for name in wanted} | {names[pixels]: pa.string()}
+        faces = bytearray()  # grows in place, where joining blocks would take the memory twice
+        labels, usages = [np.empty(0, np.int8)], [np.empty(0, np.int8)]
         try:
             for block in arrow_csv.open_csv(
                 stream,
                 arrow_csv.ReadOptions(column_names=names, block_size=_BLOCK),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), include_columns=wanted
-                ),
+                convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=wanted),
             ):
-                columns = [column.to_pylist() for column in block.columns]
-                for row, text in enumerate(columns[0], start=len(labels)):
-                    label = _LABELS.get(text.strip())
-                    if label is None:
-                        _fail(reopen, where, row, "emotion", f"{text[:40]!r} is no label; 0 to 6 are known")
-                    labels.append(label)
-                for row, text in enumerate(columns[2] if usage is not None else (), start=len(usages)):
-                    code = usage_code(text)
-                    if code is None:
-                        known = "Training, PublicTest, PrivateTest"
-                        _fail(reopen, where, row, "Usage", f"{text[:40]!r} is unknown; {known} are known")
-                    usages.append(code)
                 try:
-                    images.append(parse_pixels(columns[1]))
-                except PixelError as error:
-                    _fail(reopen, where, len(labels) - len(columns[1]) + error.row, "pixels", str(error))
+                    labels.append(_codes(block.column(0), "emotion", _label, "is no label; 0 to 6 are known"))
+                    if usage is not None:
+                        known = f"is unknown; {', '.join(USAGES)} are known"
+                        usages.append(_codes(block.column(2), "Usage", usage_code, known))
+                    faces += parse_pixels(block.column(1).to_pylist()).data
+                except CellError as error:
+                    row = len(faces) // PIXELS + error.row
+                    _fail(reopen, where, row, error.column, str(error))
         except pa.ArrowInvalid as error:
             raise InputError(_malformed(reopen, where, header.width, str(error))) from None
 
-    if not labels:
+    if not faces:
         raise InputError(f"{where}: no rows below the header line; is the download complete?")
-    faces = np.concatenate(images).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
-    return Faces(faces, np.array(labels, np.int8), np.array(usages, np.int8) if usage is not None else None)
+    images = np.frombuffer(faces, np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
+    return Faces(images, np.concatenate(labels), np.concatenate(usages) if usage is not None else None)
+
+
+def _label(text: str) -> int | None:
+    return _LABELS.get(text.strip())
+
+
+def _codes(column: pa.DictionaryArray, name: str, code_of: Callable[[str], int | None], complaint: str) -> np.ndarray:
+    """The code of each text, (n,) int8; CellError names the first text that has none."""
+    texts = column.dictionary.to_pylist()
+    codes = [code_of(text) for text in texts]
+    of_row = np.from_dlpack(column.indices)  # to_numpy() would import pandas
+    unknown = np.array([code is None for code in codes], bool)[of_row]
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise CellError(row, name, f"{texts[of_row[row]][:40]!r} {complaint}")
+    return np.array(codes, np.int8)[of_row]
 
 
 def parse_pixels(rows: Sequence[str]) -> np.ndarray:
     """N texts of 2,304 numbers -> (N, 2304) uint8; PixelError names the first text that is anything else."""
+    _keep_freed_memory()
+    images = np.empty((len(rows), PIXELS), np.uint8)
+    for first in range(0, len(rows), _ROWS):
+        part = rows[first : first + _ROWS]
+        pixels = _parse_regular(part)
+        if pixels is None:
+            pixels = np.array([_parse_row(row, text) for row, text in enumerate(part, start=first)], np.uint8)
+        images[first : first + len(part)] = pixels
+    return images
+
+
+def _parse_regular(rows: Sequence[str]) -> np.ndarray | None:
+    """The same by vector arithmetic on the bytes, for texts of nothing but numbers and spaces; None for any others."""
     text = np.frombuffer("\n".join([*rows, ""]).encode(), np.uint8)
-    ends = np.flatnonzero(text <= ord(" "))  # one separator after each number, a line feed after each row
     digits = text - np.uint8(ord("0"))  # wraps: whatever is no digit ends up above 9
-    length = np.diff(ends, prepend=-1) - 1
+    is_digit = digits <= 9
+    pairs = is_digit[:-1] & is_digit[1:]
+    lasts = np.flatnonzero(is_digit[:-1] > is_digit[1:])  # the last digit of each number
+    feeds = np.flatnonzero(text == ord("\n"))
     regular = (
-        len(ends) == len(rows) * PIXELS
-        and np.count_nonzero(digits <= 9) + len(ends) == len(text)
-        and (text[ends[PIXELS - 1 :: PIXELS]] == ord("\n")).all()
-        and (not len(length) or (length.min() >= 1 and length.max() <= 3))
+        np.count_nonzero(is_digit) + np.count_nonzero(text == ord(" ")) + len(rows) == len(text)
+        and len(feeds) == len(rows)
+        and (np.searchsorted(lasts, feeds) == PIXELS * np.arange(1, len(rows) + 1)).all()
+        and not (pairs[:-2] & pairs[2:]).any()  # four digits in a row
     )
-    if regular:
-        values = digits[ends - 1].astype(np.uint16)
-        values += np.where(length > 1, digits[ends - 2], 0).astype(np.uint16) * np.uint16(10)
-        values += np.where(length > 2, digits[ends - 3], 0).astype(np.uint16) * np.uint16(100)
-        if not len(values) or values.max() <= 255:
-            return values.astype(np.uint8).reshape(-1, PIXELS)
-    return np.array([_parse_row(row, text) for row, text in enumerate(rows)], np.uint8).reshape(-1, PIXELS)
+    if not regular:
+        return None
+    digits *= is_digit.view(np.uint8)
+    hundreds = digits[:-2] * pairs[1:].view(np.uint8)
+    tens = digits.copy()
+    tens[1:] += digits[:-1] * np.uint8(10)  # below 100, and right at the last digit of each number
+    values = tens.copy()
+    values[2:] += hundreds * np.uint8(100)
+    if (hundreds > 2).any() or (values < tens).any():  # beyond 255, where a byte starts again from 0
+        return None
+    return values[lasts].reshape(-1, PIXELS)
+
+
+def _keep_freed_memory() -> None:
+    """Lets the arrays of some rows take the memory that those of the rows before left.
+
+    glibc gives memory back to the system as soon as it is free, until it has seen a larger piece come and go (mallopt(3),
+    M_MMAP_THRESHOLD). Getting it anew each time takes longer than the arithmetic.
+    """
+    np.empty(16 * _BLOCK, np.uint8)  # not touched, so never really there
 
 
 def _parse_row(row: int, text: str) -> list[int]:

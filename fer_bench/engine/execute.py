@@ -88,10 +88,7 @@ def missing_needs(job: Job) -> dict[str, Any] | None:
 
 def prepare(job: Job, work: Path, options: Options, device: str) -> None:
     """Writes what the worker reads. Test labels are not part of it."""
-    arrays, foreign = training_rows(job)
-    if foreign is not None:
-        arrays["foreign_images"] = foreign
-    np.savez(work / INPUT, **arrays)  # type: ignore[arg-type]  # its own keywords are no arrays
+    np.savez(work / INPUT, **training_rows(job))  # type: ignore[arg-type]  # its own keywords are no arrays
     task = {
         "spec": job.spec,
         "recipe": job.info.recipe,
@@ -103,6 +100,7 @@ def prepare(job: Job, work: Path, options: Options, device: str) -> None:
         "plugins": list(options.plugins),
         "tensorboard": str(Path(options.tensorboard) / job.info.key[:8]) if options.tensorboard else None,
         "images": str(images_file(job.dataset)),
+        "fill_images": str(images_file(job.fill_from)) if job.fill_from is not None else None,
     }
     write_json(work / TASK, task)
 

@@ -150,24 +150,25 @@ def _recipe_fields(runner: Runner) -> dict[str, object]:
     return fields if "epochs" in runner.uses else {"options": fields["options"]}
 
 
-def training_rows(job: Job) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """The arrays that a worker gets, and foreign images (n, 48, 48) uint8 to append to train, if any.
+def training_rows(job: Job) -> dict[str, np.ndarray]:
+    """The arrays that a worker gets: which rows of the images make each part, and the labels of train and validation.
 
-    Labels of the test part are not among them.
+    ``train_rows`` are followed by ``fill_rows``, rows of ``job.fill_from``, if there is one; ``train_labels`` are those of
+    both, and ``train_order`` says in which order, and how often, they are trained on.
     """
     labels, split = job.dataset.labels, job.split
     train_labels = labels[split.train]
-    foreign = None
+    arrays = {}
     if job.fill_from is not None:
         held_out = job.dataset.images[np.concatenate([split.validation, split.test])]
         classes = job.dataset.classes
         extra = fill(train_labels, job.fill_from, classes, seed=job.info.seed, avoid=held_out)
-        foreign = np.ascontiguousarray(job.fill_from.images[extra])
+        arrays["fill_rows"] = extra
         train_labels = np.concatenate([train_labels, labels_in(classes, job.fill_from)[extra]])
     order, weights = balanced(
         train_labels, len(job.dataset.classes), cast(Balance, job.info.balance), seed=job.info.seed
     )
-    arrays = {
+    arrays |= {
         "train_rows": split.train.astype(np.int64),
         "train_order": order.astype(np.int64),
         "train_labels": train_labels.astype(np.int8),
@@ -177,4 +178,4 @@ def training_rows(job: Job) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     }
     if weights is not None:
         arrays["train_weights"] = weights.astype(np.float32)
-    return arrays, foreign
+    return arrays

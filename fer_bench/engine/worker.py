@@ -132,16 +132,16 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def load_parts(task: dict[str, Any], folder: Path) -> tuple[Part, Part | None, np.ndarray]:
-    """Train, validation (None where the split has none) and the test images."""
+    """Train, validation (None where the split has none) and the test images, taken from the files that hold them all."""
     images = np.load(task["images"], mmap_mode="r", allow_pickle=False)
     with np.load(folder / INPUT, allow_pickle=False) as given:
         rows = {name: given[name] for name in given.files}
-    train_images = images[rows["train_rows"]]
-    if "foreign_images" in rows:
-        train_images = np.concatenate([train_images, rows["foreign_images"]])
     order = rows["train_order"]
-    if not np.array_equal(order, np.arange(len(train_images))):
-        train_images = train_images[order]
+    if task["fill_images"]:
+        fill = np.load(task["fill_images"], mmap_mode="r", allow_pickle=False)
+        train_images = np.concatenate([images[rows["train_rows"]], fill[rows["fill_rows"]]])[order]
+    else:
+        train_images = images[rows["train_rows"][order]]
     train = Part(train_images, rows["train_labels"][order], rows.get("train_weights"))
     validation = Part(images[rows["val_rows"]], rows["val_labels"]) if len(rows["val_rows"]) else None
     return train, validation, images[rows["test_rows"]]

@@ -39,7 +39,9 @@ def test_a_bad_label(tmp_path: Path, emotion: str) -> None:
     assert f"line 203, column emotion: {emotion!r}" in text
 
 
-@pytest.mark.parametrize("pixel", ["256", "-1", "nan", "1.5", "1e2", "x", "0x1", "1_0", "999999999999", "٣"])
+@pytest.mark.parametrize(
+    "pixel", ["256", "-1", "nan", "1.5", "1e2", "x", "0x1", "1_0", "999999999999", "٣", "300", "0007", "7\x017"]
+)
 def test_a_bad_pixel(tmp_path: Path, pixel: str) -> None:
     text = message(csv_with(tmp_path, pixels=" ".join(["7"] * 9 + [pixel] + ["7"] * 2294)))
     assert "line 203, column pixels: pixel 10 is " in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -13,7 +14,9 @@ import fer_bench
 from fer_bench import registry
 from fer_bench.data import load_dataset
 from fer_bench.engine import run, survey
-from fer_bench.engine.job import Options, plan, training_rows
+from fer_bench.engine.execute import prepare
+from fer_bench.engine.job import Options, plan
+from fer_bench.engine.worker import load_parts
 from fer_bench.errors import InputError
 from fer_bench.metrics import score
 from fer_bench.provenance import cores
@@ -177,20 +180,75 @@ def test_limit_leaves_the_test_part_whole(dataset):
     assert job.info.test_images == 28
 
 
-def test_oversampling_and_fill_reach_the_worker(dataset, tiny_npz):
-    labels = dataset.labels.copy()
+@pytest.fixture
+def rare(dataset):
+    """``dataset`` with one training image of disgust where the other emotions have ten."""
+    labels = dataset.labels
     rows = np.flatnonzero((labels != 1) | (np.arange(len(labels)) < 4) | (np.arange(len(labels)) > 69))
-    rare = fer_bench.Dataset(
+    return fer_bench.Dataset(
         dataset.images[rows], labels[rows], dataset.usage[rows], dataset.classes, "rare", "a set that lacks disgust"
     )
+
+
+def given_to_the_worker(job, work):
+    work.mkdir()
+    prepare(job, work, Options(), "cpu")
+    return load_parts(json.loads((work / "task.json").read_text()), work)
+
+
+def test_oversampling_reaches_the_worker(rare, tmp_path):
     (job,) = plan(rare, ["good"], options=Options(balance="oversample"))
-    arrays, _ = training_rows(job)
-    assert set(np.bincount(arrays["train_labels"][arrays["train_order"]])) == {10}
+    train, validation, test = given_to_the_worker(job, tmp_path / "work")
+    assert set(np.bincount(train.labels)) == {10}
+    own = rare.usage == 0
+    np.testing.assert_array_equal(train.images[: own.sum()], rare.images[own])
+    (disgust,) = rare.images[own & (rare.labels == 1)]
+    np.testing.assert_array_equal(train.images[train.labels == 1], [disgust] * 10)
+    np.testing.assert_array_equal(validation.images, rare.images[rare.usage == 1])
+    np.testing.assert_array_equal(validation.labels, rare.labels[rare.usage == 1])
+    np.testing.assert_array_equal(test, rare.images[rare.usage == 2])
+
+
+@pytest.mark.parametrize("lacking", [0, 4])
+def test_fill_reaches_the_worker(rare, dataset, tmp_path, lacking):
+    """And where the second set lacks images too, oversampling makes up for the rest."""
+    disgust = np.flatnonzero((dataset.usage == 0) & (dataset.labels == 1))  # the first of them is in ``rare``
+    left = np.setdiff1d(np.arange(len(dataset)), disgust[: 1 + lacking])[::-1]
+    other = fer_bench.Dataset(
+        dataset.images[left], dataset.labels[left], dataset.usage[left], dataset.classes, "other", "other"
+    )
+    (job,) = plan(rare, ["good"], options=Options(balance="oversample"), fill_from=other)
+    train, _, _ = given_to_the_worker(job, tmp_path / "work")
+    assert set(np.bincount(train.labels)) == {10}
+    own = rare.usage == 0
+    np.testing.assert_array_equal(train.images[: own.sum()], rare.images[own])
+    np.testing.assert_array_equal(train.labels[: own.sum()], rare.labels[own])
+    there = dataset.images[np.delete(disgust, np.arange(1, 1 + lacking))]
+    assert len(there) == 10 - lacking
+    got = train.images[train.labels == 1]
+    assert {image.tobytes() for image in got} == {image.tobytes() for image in there}
+
+
+def test_no_image_is_copied_between_processes(rare, dataset, tmp_path):
     (job,) = plan(rare, ["good"], options=Options(), fill_from=dataset)
-    arrays, foreign = training_rows(job)
-    assert len(foreign) == 9
-    assert (arrays["train_labels"][-9:] == 1).all()
-    assert len(arrays["train_order"]) == 70
+    given_to_the_worker(job, tmp_path / "work")
+    with np.load(tmp_path / "work" / "input.npz") as given:
+        assert len(given["fill_rows"]) == 9
+        assert {given[name].ndim for name in given.files} == {1}
+    assert sum(file.stat().st_size for file in (tmp_path / "work").iterdir()) < 10 * rare.images[0].size
+
+
+def test_a_run_with_fill(rare, dataset, tiny_npz, tmp_path):
+    """The second set of images is found by a real worker."""
+    source = tmp_path / "rare.npz"
+    np.savez(source, images=rare.images, labels=rare.labels, usage=rare.usage)
+    (plain,), (filled,) = (
+        run(["good"], data=source, fill=fill, results=tmp_path / "filled", plugins=(FAULTY,))
+        for fill in (None, tiny_npz)
+    )
+    assert plain.status == filled.status == "ok"
+    assert filled.job.fill_digest == dataset.digest
+    assert filled.scores.accuracy > plain.scores.accuracy
 
 
 def test_bad_requests_are_refused_before_anything_runs(go, tmp_path):
