@@ -14,7 +14,7 @@ import numpy as np
 
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES, Dataset
 
-IMAGES = 1440
+IMAGES = 960
 SEED = 20131
 #: Share of each usage, and of the test parts the share of images that are copies of a Training image.
 SHARES = {"Training": 0.70, "PublicTest": 0.15, "PrivateTest": 0.15}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..data.balance import Balance, balanced, fill, labels_in
 from ..data.dataset import Dataset
 from ..errors import InputError
 from ..records import JobInfo
-from ..runners.base import Runner
+from ..runners.base import Runner, RunnerInfo
 from ..splits import Split, expand, limit_rows, make_split
 
 
@@ -96,28 +96,33 @@ def plan(
     options = options or Options()
     jobs: dict[str, Job] = {}
     for split_name in [name for wanted in splits for name in expand(wanted)]:
-        split = make_split(dataset, split_name)
-        if options.limit is not None:
-            split = limit_rows(split, dataset, options.limit, seed=0)
+        whole = make_split(dataset, split_name)
         for spec in specs:
             name, params = registry.parse(spec)
             runner_class = registry.get(name)
+            budget = _budget(runner_class.info, dataset, options)
+            split = whole if budget.limit is None else limit_rows(whole, dataset, budget.limit, seed=0)
             for recipe in recipes_of(runner_class, options.recipe, spec, explicit):
                 runner = runner_class(recipe, **params)
                 for seed in range(options.seeds):
-                    info = _info(runner, dataset, split, seed, options, fill_from)
+                    info = _info(runner, dataset, split, seed, budget, fill_from)
                     jobs.setdefault(info.key, Job(info, spec, dataset, split, fill_from))
     if not jobs:
         raise InputError(f"no runner has a recipe {options.recipe!r}; `fer-bench list` shows what each has")
     return list(jobs.values())
 
 
+def _budget(info: RunnerInfo, dataset: Dataset, options: Options) -> Options:
+    """The options with, on the embedded set, the runner's own small budget where the user gave none."""
+    if not dataset.name.startswith("synthetic"):
+        return options
+    limit = options.limit if options.limit or options.epochs else info.demo_limit
+    return replace(options, epochs=options.epochs or info.demo_epochs, limit=limit)
+
+
 def _info(
     runner: Runner, dataset: Dataset, split: Split, seed: int, options: Options, fill_from: Dataset | None
 ) -> JobInfo:
-    epochs = options.epochs
-    if epochs is None and dataset.name.startswith("synthetic"):
-        epochs = runner.info.demo_epochs
     fields = {
         "runner": runner.info.name,
         "params": {k: v for k, v in runner.params.items() if v != runner.parameters[k]},
@@ -135,7 +140,7 @@ def _info(
         "validation_images": len(split.validation),
         "test_images": len(split.test),
         "seed": seed,
-        "epochs": epochs if "epochs" in runner.uses else None,
+        "epochs": options.epochs if "epochs" in runner.uses else None,
         "limit": options.limit,
         "weights": options.weights if "weights" in runner.uses else "auto",
         "balance": options.balance,

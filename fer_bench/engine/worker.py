@@ -23,7 +23,7 @@ from ..runners.base import Context, FitSummary, Part, Runner
 from ..store import HISTORY, MODEL, PREDICTIONS
 
 #: Latency is that of as many calls as fit in so many seconds, within these bounds, after some that warm up.
-LATENCY_SECONDS, FEWEST_CALLS, MOST_CALLS, WARM_UP_CALLS = 2.0, 30, 200, 3
+LATENCY_SECONDS, FEWEST_CALLS, MOST_CALLS, WARM_UP_CALLS = 1.0, 30, 200, 3
 #: Throughput is that of passes over so many images, for so many seconds.
 THROUGHPUT_SECONDS, THROUGHPUT_IMAGES = 0.5, 256
 TASK, INPUT, PROGRESS, OUTCOME, LOG, OUT = (
@@ -175,7 +175,7 @@ def predict_throughput(runner: Runner, images: np.ndarray) -> float:
 def latencies(runner: Runner, images: np.ndarray) -> tuple[float, float]:
     """Median and 95th percentile in milliseconds of predicting one image, each call another.
 
-    Of as many calls as fit in two seconds, at least 30 and at most 200, after three that warm up.
+    Of as many calls as fit in a second, at least 30 and at most 200, after three that warm up.
     """
     for i in range(WARM_UP_CALLS):
         seconds_of(runner, images[i % len(images)][None])

@@ -44,6 +44,8 @@ class RunnerInfo:
     version: int = 1
     #: Epochs on the embedded set, where a look at the whole matters more than the last point of accuracy.
     demo_epochs: int | None = None
+    #: Training images per class there; the test part stays whole.
+    demo_limit: int | None = None
     published: tuple[Published, ...] = ()
     #: Where the published recipe departs from good practice, or ours from the source; one sentence each.
     notes: tuple[str, ...] = ()

@@ -25,7 +25,7 @@ class CustomCNN(KerasRunner):
         family="deep",
         summary="three wide convolutions and three dense layers",
         source="emotion-detection-notebook, section 3 (Custom CNN Model)",
-        demo_epochs=2,
+        demo_epochs=1,
         published=(
             Published(0.3241, 0.2656, "notebook", "test part; epoch chosen by loss on augmented validation images"),
         ),

@@ -70,6 +70,7 @@ class InceptionV3(KerasRunner):
         summary="InceptionV3 of ImageNet under one dense layer",
         source="transfer-learning-log, part 1",
         demo_epochs=1,
+        demo_limit=30,
         published=(Published(0.3306, None, "official", "training accuracy, best of 32 epochs", _TRAP),),
         notes=_NOTES,
     )
@@ -107,6 +108,7 @@ class InceptionV3Flatten(InceptionV3):
         summary="inception-v3 with two more dense layers stacked on its softmax",
         source="transfer-learning-log, part 2",
         demo_epochs=1,
+        demo_limit=30,
         published=(Published(0.2563, None, "official", "training accuracy after 10 of 100 epochs", _TRAP),),
         notes=(
             *_NOTES,

@@ -20,7 +20,7 @@ class MiniXception(KerasRunner):
         family="deep",
         summary="Arriaga's mini-Xception: residual separable convolutions, 58 thousand parameters",
         source="transfer-learning-log, part 3; Arriaga et al., arXiv 1710.07557",
-        demo_epochs=6,
+        demo_epochs=2,
         published=(
             Published(
                 0.5166,

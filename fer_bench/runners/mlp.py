@@ -23,7 +23,7 @@ class MLP(KerasRunner):
         family="deep",
         summary="perceptron of five hidden layers on the pixels",
         source="emotion-detection-notebook, section 2 (Deep Multi Layer Perceptron)",
-        demo_epochs=15,
+        demo_epochs=8,
         published=(
             Published(0.33, 0.26, "notebook", "test part; epoch chosen by validation loss"),
             Published(0.3357, 0.2677, "notebook", "validation part; epoch chosen by validation loss"),

@@ -29,6 +29,7 @@ class ResNet50(KerasRunner):
         summary="ResNet50 of ImageNet, frozen and then fine-tuned at its end",
         source="resnet50-finetune",
         demo_epochs=1,
+        demo_limit=30,
         published=(
             Published(
                 0.8633,

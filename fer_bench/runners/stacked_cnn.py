@@ -36,7 +36,7 @@ class StackedCNN(KerasRunner):
         family="deep",
         summary="stacked convolutions of chosen depth and width",
         source="emotional-ai; its notebook 'final model training' (github.com/alviniac/Emotional-AI)",
-        demo_epochs=5,
+        demo_epochs=3,
         published=(
             Published(
                 0.55,

@@ -29,7 +29,7 @@ class StagedCNN(KerasRunner):
         family="deep",
         summary="plain CNN: pretraining, a new last layer, then everything in growing batches",
         source="six-emotion-cnn; the pretraining is that of github.com/atulapra/Emotion-detection",
-        demo_epochs=2,
+        demo_epochs=1,
         published=(
             Published(0.658, None, "own test set, six classes", "generation 5", _TRAP),
             Published(0.68, None, "own test set, six classes", "generation 6", _TRAP),

@@ -68,6 +68,7 @@ class VGG19Frozen(_VGG19):
         summary="VGG19 of ImageNet, frozen, under five dense layers",
         source="emotion-detection-notebook, section 4 (Transfer Learning using Pretrained CNN Model)",
         demo_epochs=1,
+        demo_limit=30,
         published=(Published(0.39, 0.37, "notebook-90-10", "test part", _ON_TEST),),
         notes=(
             *_NOTES,
@@ -113,6 +114,7 @@ class VGG19Full(_VGG19):
         summary="VGG19 of ImageNet, trained whole",
         source="emotion-detection-notebook, section 5 (Training VGG19 from scratch)",
         demo_epochs=1,
+        demo_limit=30,
         published=(Published(0.6639, 0.6600, "notebook-90-10", "test part; epoch 18 of 50", _ON_TEST),),
         notes=(*_NOTES, "published: 'from scratch' is the source's heading; it starts from ImageNet's weights."),
     )

@@ -28,6 +28,7 @@ class VGGBottleneck(KerasRunner):
         summary="VGG features of ImageNet, extracted once, under two dense layers",
         source="emotional-ai; its notebook 'transfer learning model' (github.com/alviniac/Emotional-AI)",
         demo_epochs=20,
+        demo_limit=30,
         published=(
             Published(
                 0.38,

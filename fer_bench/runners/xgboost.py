@@ -28,7 +28,7 @@ class XGBoost(Runner):
     info = RunnerInfo(
         family="classical",
         source="none (asked for by the design); method of Chen and Guestrin 2016, arXiv:1603.02754",
-        demo_epochs=60,
+        demo_epochs=25,
     )
     recipes: ClassVar = {
         "tuned": Recipe(

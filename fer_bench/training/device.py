@@ -155,6 +155,8 @@ def environment(device: str, backend: str, threads: int | None = None) -> dict[s
     }
     for name in provenance.THREADS:
         variables[name] = str(threads or os.environ.get(name) or provenance.cores())
+    # With one, TensorFlow's input pipeline would stop while a step computes.
+    variables["TF_NUM_INTEROP_THREADS"] = str(max(2, int(variables["TF_NUM_INTEROP_THREADS"])))
     if device == "cpu":
         variables |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     else:

@@ -12,7 +12,7 @@ import pytest
 from fer_bench.data.dataset import EMOTIONS, USAGES
 from fer_bench.data.synthetic import synthetic
 
-DIGEST = "205493a13599c7d2b9f1ff71750d6a0d81f2c54d480a0bd25c1c73f065719adb"
+DIGEST = "e17fdafbdadec25953feeb7d123b4a72aba991d4a91ebfc61c8dcab4755005cf"
 
 
 @pytest.fixture(scope="module")
