@@ -8,9 +8,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import math
-import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +19,7 @@ from ..errors import InputError
 from ..runners.base import Context, FitSummary
 from ..runners.recipe import Recipe, Stage
 from .augment import Augment, MixedCrossentropy
+from .progress import Record
 
 #: Images a validation or prediction step takes at once.
 EVALUATION_BATCH = 256
@@ -257,72 +256,3 @@ def _whole(validation: Any) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
         return np.concatenate([images for images, _ in batches]), validation.targets
 
     return drawn
-
-
-class Record(keras.callbacks.Callback):
-    """Keeps the history and the times of the phases, reports progress, and stops when the loss is no number."""
-
-    async_safe = True
-
-    def __init__(self, context: Context, summary: FitSummary, stage: int, steps: int, total: int) -> None:
-        super().__init__()
-        self.context, self.summary = context, summary
-        self.stage, self.steps, self.total = stage + 1, steps, total
-        self.before = len(summary.history)
-        self.stopped = ""
-        self.reported = 0.0
-        self._phase: AbstractContextManager[None] | None = None
-        self.enter("compile")
-
-    def enter(self, phase: str | None) -> None:
-        """Ends the running phase and starts the named one."""
-        if self._phase is not None:
-            self._phase.__exit__(None, None, None)
-        self.name = phase
-        self._phase = self.context.phase(phase) if phase else None
-        if self._phase is not None:
-            self._phase.__enter__()
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        self.started = time.perf_counter()
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        if self.name == "compile":
-            self.enter("train")
-        if time.perf_counter() - self.reported >= 1.0:
-            self._report(batch + 1, logs or {})
-
-    def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        self.enter("validate")
-
-    def on_test_end(self, logs: Mapping[str, float] | None = None) -> None:
-        self.enter("train")
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        logs = logs or {}
-        row: dict[str, float] = {"stage": self.stage, "epoch": self.before + epoch + 1}
-        row |= {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in logs}
-        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        row["seconds"] = time.perf_counter() - self.started
-        self.summary.history.append(row)
-        self._report(self.steps, logs)
-        if not math.isfinite(row["loss"]):
-            self.stopped = "loss is not a number"
-            self.model.stop_training = True
-
-    def _report(self, step: int, logs: Mapping[str, float]) -> None:
-        self.reported = time.perf_counter()
-        last = self.summary.history[-1] if self.summary.history else {}
-        self.context.report(
-            {
-                "stage": self.stage,
-                "epoch": self.before + self.epoch + 1,
-                "epochs": self.total,
-                "step": step,
-                "steps": self.steps,
-                "loss": logs.get("loss"),
-                "accuracy": logs.get("accuracy"),
-                "val_accuracy": logs.get("val_accuracy", last.get("val_accuracy")),
-            }
-        )
