@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,9 @@ def record(runner: str = "svm", right: float = 0.5, status: str = "ok", seed: in
     labels = np.arange(200) % len(classes)
     guess = np.where(np.arange(200) < 200 * right, labels, (labels + 1) % len(classes))
     probabilities = 0.1 / len(classes) + 0.9 * np.eye(len(classes))[guess]
+    key = hashlib.sha256(f"{runner}{fields}{seed}".encode()).hexdigest()
     job = JobInfo(
-        key=f"{runner}{fields}{seed}", runner=runner, train_images=1000, validation_images=200, test_images=200,
+        key=key, runner=runner, train_images=1000, validation_images=200, test_images=200,
         seed=seed, **fields,
     )  # fmt: skip
     ok = status == "ok"
