@@ -14,6 +14,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from . import equal_epochs
 from .goals import GOALS
 
 HERE = Path(__file__).resolve().parent
@@ -48,6 +49,11 @@ SUITES = (
     ("predict: throughput", "Prediction, images/s", "As above, 512 images."),
     ("start-up", "Start-up", ""),
 )
+
+EQUAL = """\
+Accuracy in percent on PublicTest, mean ± standard deviation over seeds, of nets that learnt from the same images for the
+same number of epochs, the notebook's way (ImageDataGenerator + fit, float32, published batch) and by recipe *tuned*, from
+random weights; nothing picked a checkpoint. `python -m benchmarks.equal_epochs` measures it."""
 
 INTRO = """\
 # Benchmarks
@@ -117,8 +123,8 @@ def _key(row: Row) -> tuple[str, str, str, str]:
     return row["suite"], row["subject"], row["line"], row["unit"]
 
 
-def page(results: dict[str, Any]) -> str:
-    """README.md, whole."""
+def page(results: dict[str, Any], equal: list[Row]) -> str:
+    """README.md, whole; ``equal`` has the rows of equal_epochs."""
     runs = {run["run"]: run for run in results["runs"]}
     parts = [INTRO, "## Runs\n", "\n".join(_about(run) for run in runs.values()) + "\n"]
     suites = defaultdict(list)
@@ -129,6 +135,8 @@ def page(results: dict[str, Any]) -> str:
             cells = [_cells(row, runs[row["run"]]) for row in sorted(suites[suite], key=_order)]
             table = tabulate(cells, HEADER, "pipe", colalign=ALIGN, disable_numparse=True)
             parts += [f"## {title}\n", *([f"{text}\n"] if text else []), f"{table}\n"]
+    if equal:
+        parts += ["## Accuracy after equal epochs\n", f"{EQUAL}\n", f"{equal_epochs.section(equal)}\n"]
     return "\n".join(parts)
 
 
@@ -178,7 +186,14 @@ def main(path: Path) -> None:
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"runs": [], "rows": []}
     results = merge(kept, json.loads(path.read_text()))
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    README.write_text(page(results))
+    write()
+
+
+def write() -> None:
+    """README.md, from the results that are kept."""
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"runs": [], "rows": []}
+    equal = json.loads(equal_epochs.RESULTS.read_text()) if equal_epochs.RESULTS.exists() else []
+    README.write_text(page(kept, equal))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def test_a_ratio_above_one_is_in_our_favour_whatever_the_unit():
     ("seconds", "scale", "verdict"), [(6.0, 1, "met"), (7.0, 1, "missed"), (6.0, 0.1, "not judged")]
 )
 def test_a_goal_is_judged_by_a_whole_run_only(seconds, scale, verdict):
-    page = table.page(table.merge(NOTHING, run(*training([10.0], [seconds]), scale=scale)))
+    page = table.page(table.merge(NOTHING, run(*training([10.0], [seconds]), scale=scale)), [])
     (row,) = [line for line in page.splitlines() if "| tuned " in line]
     assert verdict in row.replace("*", "")
 
@@ -81,7 +81,7 @@ def test_a_part_measured_again_leaves_the_other_rows_with_their_run():
         ("loading", 1, 30),
         ("training", 2, 2.5),
     ]
-    assert ["2026-01" in table.page(second), "2026-02" in table.page(second)] == [True, True]
+    assert ["2026-01" in table.page(second, []), "2026-02" in table.page(second, [])] == [True, True]
     # A run of which nothing is left is no longer named.
     third = table.merge(second, run(*loading, date="2026-03-03 00:00 UTC"))
     assert [known["run"] for known in third["runs"]] == [2, 3]
