@@ -61,7 +61,7 @@ INTRO = """\
 Speed, each line beside its baseline in the same run: **read the ratios**; the absolute figures are this machine's.
 
 ```sh
-tox -e bench                                    # all, about 25 minutes on two quiet cores, and writes this page
+tox -e bench                                    # all, about 35 minutes on two quiet cores, and writes this page
 tox -e bench -- -k "training and mini-xception" # a part; the other rows stay as they are
 FER_BENCH_DATA=fer2013.csv tox -e bench         # on the real data; else on faces drawn by code, where only speed counts
 FER_BENCH_BENCH_SCALE=0.1 tox -e bench          # a tenth of the images, to see that all runs: judged against no goal
