@@ -124,12 +124,14 @@ def test_two_runs_of_one_name_are_told_apart_by_their_keys(store: Store):
         ("svm", "nobody", "no run called 'nobody'"),
         ("svm", "bare", "predictions.npz is missing"),
         ("svm", "elsewhere", "not of the same images"),
+        ("svm", "damaged", "no readable predictions"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(store: Store, a: str, b: str, words: str):
     keep(store, record("svm", 0.5))
     keep(store, record("hog-svm", 0.5, split="notebook", split_digest="s2"))
     store.commit(record("bare", 0.5), None)
+    (keep(store, record("damaged", 0.5)) / "predictions.npz").write_bytes(b"PK")
     moved = predictions(record("elsewhere", 0.6))
     keep(store, record("elsewhere", 0.6), moved._replace(rows=moved.rows + 1))
     with pytest.raises(InputError) as refused:

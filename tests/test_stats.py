@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.metrics import score
-from fer_bench.stats import bootstrap_p, figure_names, figures, holm, mcnemar_p, paired_p, ranks, resample
+from fer_bench.stats import Estimate, bootstrap_p, figure_names, figures, holm, mcnemar_p, paired_p, ranks, resample
 
 #: The share of each emotion in FER-2013's PrivateTest.
 SHARES = np.array([491, 55, 528, 879, 594, 416, 626]) / 3589
@@ -110,6 +110,11 @@ def test_several_seeds_are_resampled_together():
     apart = resample(labels, seeds, EMOTIONS)
     assert together.resampled[0] == pytest.approx(apart.resampled.mean(axis=0))
     assert together.values[0] == pytest.approx(apart.values.mean(axis=0))
+
+
+def test_a_single_image_has_an_interval_of_no_width():
+    drawn = resample(np.array([1]), [np.array([[1]])], ("no", "yes"), resamples=10)
+    assert drawn.estimate(0, "accuracy") == drawn.estimate(0, "macro_f1") == Estimate(1.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize(("b", "c"), [(1, 9), (0, 6), (12, 12), (11, 13), (0, 0), (24, 0)])

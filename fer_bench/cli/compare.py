@@ -22,7 +22,7 @@ PRINTED = 5
 ROUNDING = 1e-9
 
 
-@click.command(epilog="Example: fer-bench compare svm hog-svm:tuned --split official --fail-if-worse 0.01")
+@click.command(epilog="Example: fer-bench compare svm hog-svm:tuned --fail-if-worse 0.01")
 @click.argument("a")
 @click.argument("b")
 @click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
@@ -76,7 +76,7 @@ def compare_command(
     if fail_if_worse is not None and loss > fail_if_worse + ROUNDING:
         click.echo(
             f"fer-bench: {found.b} is {100 * loss:.2f} points less accurate than {found.a}, "
-            f"more than the {100 * fail_if_worse:g} of --fail-if-worse",
+            f"more than --fail-if-worse {fail_if_worse:g} allows",
             err=True,
         )
         sys.exit(1)
@@ -179,5 +179,5 @@ def _agreement(found: Comparison) -> str:
         lines[1] += " The most confident:"
     for one in found.disagreements[:PRINTED]:
         said = f"A {one.a} {100 * one.a_confidence:.0f} %, B {one.b} {100 * one.b_confidence:.0f} %"
-        lines.append(f"  row {one.row:,}, {one.emotion}: {said}")
+        lines.append(f"  row {one.row}, {one.emotion}: {said}")
     return "\n".join(lines)

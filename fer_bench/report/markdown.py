@@ -65,7 +65,7 @@ def pair_table(board: Board) -> str:
         for pair in board.pairs
         if len(ranked) <= MANY or (pair.first, pair.second) in neighbours
     ]
-    headers = ["Runner", "less", "Accuracy [95 %]", "F1 macro [95 %]", "p", "p, Holm"]
+    headers = ["Runner", "minus", "Accuracy [95 %]", "F1 macro [95 %]", "p", "p, Holm"]
     return table(headers, lines, left=(0, 1)) if lines else ""
 
 

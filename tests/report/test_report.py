@@ -120,7 +120,7 @@ def test_the_board_has_failures_with_reasons_and_rows_not_run(text: str):
 
 
 def test_pairs_are_shown_with_their_differences(text: str):
-    table = next(table for table in tables(text) if table[0][1] == "less")
+    table = next(table for table in tables(text) if table[0][1] == "minus")
     names = ["svm (published)", "mlp (published)", "resnet50 (published)"]
     assert [line[:2] for line in table[2:]] == [[names[0], names[1]], [names[0], names[2]], [names[1], names[2]]]
     pair = table[2]
