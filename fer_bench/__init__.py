@@ -26,6 +26,10 @@ _HOMES = {
     "register": "registry",
     "run": "engine",
     "boards": "leaderboard",
+    "ranked": "ranking",
+    "leaderboards": "ranking",
+    "compare": "comparison",
+    "Store": "store",
 }
 __all__ = ["__version__", *_HOMES]
 

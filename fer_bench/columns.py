@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -16,9 +16,16 @@ NOT_RUN = "not run yet"
 FIT_PHASES = ("compile", "train", "validate")
 
 
+#: Low and high end.
+Interval = tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Row:
-    """One line of a board: the runs of one configuration over its seeds. ``runs`` went well, ``failed`` did not."""
+    """One line of a board: the runs of one configuration over its seeds. ``runs`` went well, ``failed`` did not.
+
+    ``ranking.ranked`` gives it its rank, the intervals of its accuracy and macro F1, and the reason where it can't.
+    """
 
     runner: str
     family: str
@@ -27,6 +34,8 @@ class Row:
     failed: tuple[RunRecord, ...] = ()
     superseded: bool = False
     rank: int | None = None
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    unranked: str = ""
 
     @property
     def records(self) -> tuple[RunRecord, ...]:
@@ -55,6 +64,15 @@ class Row:
         values = self.scores(name)
         return fmean(values) if values else None
 
+    def interval(self, name: str) -> Interval | None:
+        """The 95 % interval of "accuracy" or "macro_f1" over test images.
+
+        An accuracy without predictions to resample has the mean of its runs' Wilson intervals.
+        """
+        if name in self.intervals or name != "accuracy" or not self.runs:
+            return self.intervals.get(name)
+        return fmean(self.scores("accuracy_low")), fmean(self.scores("accuracy_high"))
+
     def cost(self, name: str) -> float | None:
         """Mean over seeds of one of the Cost figures."""
         return average(getattr(run.cost, name) for run in self.runs)
@@ -65,7 +83,8 @@ class Row:
 
     def on(self, hardware: str) -> Row:
         """The row with only those of its runs that went well on one hardware."""
-        return replace(self, runs=tuple(run for run in self.runs if run.environment.hardware == hardware))
+        there = tuple(run for run in self.runs if run.environment.hardware == hardware)
+        return replace(self, runs=there, intervals=self.intervals if there == self.runs else {})
 
     def emotion_mean(self, emotion: str, name: str) -> float | None:
         """Mean over seeds of one of the EmotionScores."""
@@ -84,6 +103,8 @@ class Row:
             parts.append(f"{seed}{run.status}: {message or 'no reason on record'}")
         if self.superseded:
             parts.append("superseded: its runner or recipe has changed since")
+        if self.unranked:
+            parts.append(f"not ranked: {self.unranked}")
         if self.records:
             job = self.records[0].job
             iterates = not self.runs or any(run.training.epochs_planned for run in self.runs)
@@ -117,11 +138,12 @@ def percent(value: float | None) -> str:
 
 def accuracy_text(row: Row) -> str:
     """ "44.8 [43.2, 46.4]", or "44.8 ± 0.3 [43.2, 46.4]" over several seeds."""
-    if not row.runs:
+    ends = row.interval("accuracy")
+    if ends is None:
         return ""
     spread = _spread(row)
     middle = percent(row.mean("accuracy")) + ("" if spread is None else f" ± {percent(spread)}")
-    return f"{middle} [{percent(row.mean('accuracy_low'))}, {percent(row.mean('accuracy_high'))}]"
+    return f"{middle} [{percent(ends[0])}, {percent(ends[1])}]"
 
 
 def _spread(row: Row) -> float | None:
@@ -160,6 +182,14 @@ def _figure(
 def _score(name: str, header: str, *tables: str, form: Callable[[float | None], str] = percent) -> Column:
     """A score's mean over seeds."""
     return _figure(name, header, lambda row: row.mean(name), form, *tables)
+
+
+def _ends(name: str) -> tuple[Column, Column]:
+    """The low and the high end of the interval of "accuracy" or "macro_f1"."""
+    return (
+        Column(f"{name}_low", "Low", lambda row: (row.interval(name) or (None, None))[0], tables=()),
+        Column(f"{name}_high", "High", lambda row: (row.interval(name) or (None, None))[1], tables=()),
+    )
 
 
 def _cost(name: str, header: str, form: Callable[[float | None], str], *tables: str) -> Column:
@@ -244,12 +274,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("init", "Init", lambda row: _distinct(run.training.init for run in row.runs), "string", tables=BOTH),
     Column("status", "Status", lambda row: row.status, "string", tables=BOTH),
     Column("accuracy", "Accuracy [95 %]", lambda row: row.mean("accuracy"), show=accuracy_text, tables=EVERY),
-    _score("accuracy_low", "Low"),
-    _score("accuracy_high", "High"),
+    *_ends("accuracy"),
     Column("accuracy_sd", "SD over seeds", _spread, tables=()),
     _score("accuracy_unseen", "Unseen", *BOTH),
     _score("weighted_f1", "F1 wtd", *BOTH),
     _score("macro_f1", "F1 macro", "report"),
+    *_ends("macro_f1"),
     _score("balanced_accuracy", "Balanced", "report"),
     _score("log_loss", "Log loss", "report", form=_three),
     _score("calibration_error", "ECE", "report", form=_three),

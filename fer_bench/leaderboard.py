@@ -6,12 +6,13 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .columns import COLUMNS, NOT_RUN, Column, Row, percent
 from .records import RunRecord
+from .stats import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +32,23 @@ class Expected(Protocol):
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two ranked rows on the same images: what the first has more, and p of "equally accurate", plain and Holm-adjusted."""
+
+    first: Row
+    second: Row
+    accuracy: Estimate
+    macro_f1: Estimate
+    p: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True)
 class Board:
-    """One leaderboard: everything measured on the same test images under the same labels. ``slug`` names its files."""
+    """One leaderboard: everything measured on the same test images under the same labels. ``slug`` names its files.
+
+    ``pairs`` are all pairs of ranked rows, from ``ranking.ranked``.
+    """
 
     dataset: str
     dataset_digest: str
@@ -42,6 +58,7 @@ class Board:
     test_images: int
     rows: tuple[Row, ...] = ()
     slug: str = ""
+    pairs: tuple[Pair, ...] = field(default=(), repr=False)
 
     @property
     def title(self) -> str:
@@ -119,7 +136,7 @@ def boards(runs: Iterable[RunRecord], expected: Iterable[Expected] = ()) -> list
     """Leaderboards from records in any order: real data before synthetic, ``official`` before other splits.
 
     Where two records have the same job key, the later one stands. Rows are sorted by accuracy; below them those that
-    failed, then the ``expected`` runners that no record of that board names.
+    failed, then the ``expected`` runners that no record of that board names. Ranks need predictions: ``ranking.ranked``.
     """
     latest: dict[tuple[Board, str], RunRecord] = {}
     for run in runs:
@@ -178,10 +195,8 @@ def _rows(runs: Iterable[RunRecord], expected: Iterable[Expected]) -> tuple[Row,
         for version, members in versions.items():
             rows += _rows_of(members, superseded=version != newest)
     rows.sort(key=_place)
-    accuracies = [row.mean("accuracy") for row in rows if row.runs]
-    ranked = [replace(row, rank=1 + accuracies.index(row.mean("accuracy"))) if row.runs else row for row in rows]
     present = {row.runner for row in rows}
-    return (*ranked, *(Row(info.name, info.family) for info in expected if info.name not in present))
+    return (*rows, *(Row(info.name, info.family) for info in expected if info.name not in present))
 
 
 def _place(row: Row) -> tuple[Any, ...]:

@@ -11,7 +11,9 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -41,12 +43,36 @@ class Predictions(NamedTuple):
     labels: np.ndarray
     probabilities: np.ndarray
 
+    def in_order(self) -> Predictions:
+        """The same by ascending row."""
+        order = np.argsort(self.rows, kind="stable")
+        return Predictions(*(array[order] for array in self))
+
 
 def load_predictions(folder: Path, part: str = "test") -> Predictions:
-    """The saved predictions of a run's "test" or "validation" part."""
+    """The saved predictions of a run's "test" or "validation" part. Raises InputError where there are none to be read."""
+    path = folder / PREDICTIONS
     prefix = {"test": "", "validation": "val_"}[part]
-    with np.load(folder / PREDICTIONS, allow_pickle=False) as saved:
-        return Predictions(*(saved[prefix + name] for name in Predictions._fields))
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            found = Predictions(*(saved[prefix + name] for name in Predictions._fields))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing, so nothing can be computed again for that run; run it again") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: no readable predictions ({error}); run it again") from None
+    shapes = [array.shape for array in found]
+    if not (found.probabilities.ndim == 2 and shapes[0] == shapes[1] == shapes[2][:1]):
+        raise InputError(f"{path}: rows, labels and probabilities of shapes {shapes} don't fit; run it again")
+    return found
+
+
+def stored_predictions(runs: Iterable[StoredRun]) -> dict[str, Predictions]:
+    """The test predictions of the runs by job key, without those that are missing or damaged."""
+    found = {}
+    for run in runs:
+        with contextlib.suppress(InputError):  # the board says of its row that it has none
+            found[run.record.job.key] = load_predictions(run.folder)
+    return found
 
 
 def read_record(path: Path) -> RunRecord:

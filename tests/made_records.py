@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.metrics import score
 from fer_bench.records import Cost, Environment, Failure, JobInfo, RunRecord, Training
+from fer_bench.store import PREDICTIONS, Predictions, Store
 
 
 def record(runner: str = "svm", right: float = 0.5, status: str = "ok", seed: int = 0, **changes: Any) -> RunRecord:
@@ -23,9 +25,7 @@ def record(runner: str = "svm", right: float = 0.5, status: str = "ok", seed: in
     training = changes.pop("training", {"init": "none"})
     fields |= changes
     classes = fields["classes"]
-    labels = np.arange(200) % len(classes)
-    guess = np.where(np.arange(200) < 200 * right, labels, (labels + 1) % len(classes))
-    probabilities = 0.1 / len(classes) + 0.9 * np.eye(len(classes))[guess]
+    labels, probabilities = answers(right, len(classes))
     key = hashlib.sha256(f"{runner}{fields}{seed}".encode()).hexdigest()
     job = JobInfo(
         key=key, runner=runner, train_images=1000, validation_images=200, test_images=200,
@@ -44,3 +44,25 @@ def record(runner: str = "svm", right: float = 0.5, status: str = "ok", seed: in
         environment=Environment(device="cpu"),
         failure=None if ok else Failure(message=message or status),
     )
+
+
+def answers(right: float, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """200 labels and the probabilities of a system that gets the first of them right and is wrong by one on the rest."""
+    labels = np.arange(200) % classes
+    guess = np.where(np.arange(200) < 200 * right, labels, (labels + 1) % classes)
+    return labels, 0.1 / classes + 0.9 * np.eye(classes)[guess]
+
+
+def predictions(run: RunRecord) -> Predictions:
+    """The predictions that the scores of a made record are of."""
+    assert run.scores
+    labels, probabilities = answers(run.scores.accuracy, len(run.job.classes))
+    return Predictions(np.arange(200, dtype=np.int32), labels.astype(np.int8), probabilities.astype(np.float16))
+
+
+def keep(store: Store, run: RunRecord, given: Predictions | None = None) -> Path:
+    """Stores a record with predictions, those that its scores are of unless others are given; returns its folder."""
+    work = store.work(run.job)
+    if run.scores:
+        np.savez(work / PREDICTIONS, **(given or predictions(run))._asdict())
+    return store.commit(run, work)

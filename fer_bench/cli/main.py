@@ -17,6 +17,7 @@ from ..errors import InputError
 COMMANDS = {
     "run": "run",
     "report": "report",
+    "compare": "compare",
     "list": "runners",
     "info": "runners",
     "new-runner": "runners",

@@ -23,7 +23,7 @@ def report_command(results: str, plugins: tuple[str, ...], as_json: bool) -> Non
     if not root.is_dir():
         raise InputError(f"no results folder {root}; `fer-bench run` makes one, --results names another")
     from .. import registry
-    from ..leaderboard import boards
+    from ..ranking import leaderboards
     from ..report import frame, write_report
     from ..store import Store
 
@@ -33,8 +33,8 @@ def report_command(results: str, plugins: tuple[str, ...], as_json: bool) -> Non
     for problem in problems:
         click.echo(f"fer-bench: {problem}", err=True)
     infos = [registry.get(name).info for name in registry.names()]
-    written = write_report(root, runs, infos)
-    found = boards((run.record for run in runs), infos)
+    found = leaderboards(runs, infos)
+    written = write_report(root, runs, infos, found)
     if as_json:
         click.echo(frame(found).to_json(orient="records", indent=1, double_precision=15))
     else:

@@ -201,6 +201,8 @@ def print_results(
         return
     from .. import registry
     from ..leaderboard import boards
+    from ..ranking import ranked
+    from ..store import stored_predictions
 
     runs, problems = store.scan()
     for problem in problems:
@@ -208,5 +210,6 @@ def print_results(
     infos = [registry.get(name).info for name in registry.names()]
     for board in boards([run.record for run in runs], infos):
         if board.dataset_digest == dataset.digest and board.split in splits:
-            click.echo(f"\n{board.text()}")
+            predictions = stored_predictions(run for run in runs if run.record.job.split_digest == board.split_digest)
+            click.echo(f"\n{ranked(board, predictions).text()}")
     click.echo(f"fer-bench: records in {store.root}; `fer-bench report` writes tables and pictures", err=True)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..columns import Row
 from ..errors import InputError
-from ..leaderboard import Board, boards, file_name
+from ..leaderboard import Board, file_name
+from ..ranking import leaderboards
 from ..runners.base import RunnerInfo
 from ..store import HISTORY, StoredRun
 from . import cost_plots, markdown, plots
@@ -22,18 +23,23 @@ CSV = "leaderboard.csv"
 PLOTS = "plots"
 
 
-def write_report(root: Path, runs: Sequence[StoredRun], expected: Iterable[RunnerInfo] = ()) -> list[Path]:
+def write_report(
+    root: Path,
+    runs: Sequence[StoredRun],
+    expected: Iterable[RunnerInfo] = (),
+    found: Sequence[Board] | None = None,
+) -> list[Path]:
     """Writes README.md, leaderboard.csv and the pictures into ``root``, each whole or not at all; returns their paths.
 
-    Each of ``expected`` has a row on every board, run or not, and its published figures beside ours. The same records give
-    the same bytes. Pictures of an earlier report that are not part of this one are removed.
+    Each of ``expected`` has a row on every board, run or not, and its published figures beside ours. ``found`` are the
+    ranked boards of the runs, where they are made already. The same records give the same bytes. Pictures of an earlier report that are not part of this one are removed.
 
     Raises InputError where there is nothing to report, or ``root`` can't be written.
     """
     if not runs:
         raise InputError(f"no records in {root}; `fer-bench run` makes some")
     known = {info.name: info for info in expected}
-    found = boards((run.record for run in runs), known.values())
+    found = leaderboards(runs, known.values()) if found is None else found
     folders = {(run.record.job.key, run.record.started): run.folder for run in runs}
     pictures: dict[str, bytes] = {}
     sections = [_section(board, folders, pictures) for board in found]
@@ -89,6 +95,7 @@ def _section(board: Board, folders: Mapping[tuple[str, str], Path], pictures: di
         "name": markdown.escape(f"{board.dataset}, {board.split}"),
         "picture": f"{PLOTS}/{chart}" if good else "",
         "table": markdown.board_table(board, "report"),
+        "pairs": markdown.pair_table(board),
         "dataset_digest": board.dataset_digest,
         "split_digest": board.split_digest,
         "commands": markdown.commands(run for row in board.rows for run in row.records),

@@ -49,10 +49,8 @@ def cost_plot(board: Board, cost: str, hardware: str, colors: Mapping[str, str])
     if len(rows) < 2:
         return None
     costs = np.array([row.cost(cost) for row in rows], float)
-    accuracy, low, high = (
-        100 * np.array([row.mean(name) for row in rows], float)
-        for name in ("accuracy", "accuracy_low", "accuracy_high")
-    )
+    accuracy = 100 * np.array([row.mean("accuracy") for row in rows], float)
+    low, high = 100 * np.array([row.interval("accuracy") for row in rows], float).T
     front = pareto(costs.tolist(), accuracy.tolist())
     figure = Figure(figsize=(8, 5 + 0.06 * max(0, len(rows) - 10)), dpi=DPI, layout="constrained")
     axes = figure.subplots()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,13 @@ from ..columns import NOT_RUN, Row, percent
 from ..leaderboard import Board, shorten
 from ..records import RunRecord
 from ..runners.base import Published, RunnerInfo
+from ..stats import Estimate
 
 EMPTY = "–"
 #: The splits of published figures that this suite can rebuild.
 SPLITS = ("official", "notebook", "notebook-90-10")
+#: Rows of a board from which on not every pair of them is shown.
+MANY = 12
 
 
 def escape(text: str) -> str:
@@ -43,6 +47,36 @@ def board_table(board: Board, which: str) -> str:
     columns, cells = board.table(which)
     left = [i for i, column in enumerate(columns) if column.dtype == "string"]
     return table([column.header for column in columns], cells, left)
+
+
+def pair_table(board: Board) -> str:
+    """Every pair of ranked rows, or of more than ``MANY`` rows those that follow one another; "" where there is none."""
+    ranked = [row for row in board.rows if row.rank]
+    neighbours = list(pairwise(ranked))
+    lines = [
+        [
+            f"{pair.first.label} ({pair.first.recipe})",
+            f"{pair.second.label} ({pair.second.recipe})",
+            difference_text(pair.accuracy),
+            difference_text(pair.macro_f1),
+            p_text(pair.p),
+            p_text(pair.p_adjusted),
+        ]
+        for pair in board.pairs
+        if len(ranked) <= MANY or (pair.first, pair.second) in neighbours
+    ]
+    headers = ["Runner", "minus", "Accuracy [95 %]", "F1 macro [95 %]", "p", "p, Holm"]
+    return table(headers, lines, left=(0, 1)) if lines else ""
+
+
+def difference_text(difference: Estimate) -> str:
+    """Points with their interval: "+1.4 [-0.2, +3.0]"."""
+    value, low, high = (f"{100 * part:+.1f}" for part in (difference.value, difference.low, difference.high))
+    return f"{value} [{low}, {high}]"
+
+
+def p_text(p: float | None) -> str:
+    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def emotion_overview(board: Board) -> str:

@@ -23,7 +23,7 @@ def leaderboard_plot(board: Board) -> bytes:
 
     rows = [row for row in board.rows if row.runs][::-1]
     accuracy = 100 * np.array([row.mean("accuracy") for row in rows])
-    low, high = (100 * np.array([row.mean(f"accuracy_{end}") for row in rows]) for end in ("low", "high"))
+    low, high = 100 * np.array([row.interval("accuracy") for row in rows], float).T
     figure = Figure(figsize=(8, 1.5 + 0.34 * len(rows)), layout="constrained")
     axes = figure.subplots()
     colors = family_colors(board)

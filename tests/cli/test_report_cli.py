@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from made_records import record
+from made_records import keep, record
 
 from fer_bench.cli import main
 from fer_bench.store import Store
@@ -22,7 +22,7 @@ def results(tmp_path: Path) -> Path:
     store = Store(tmp_path / "results")
     store.prepare()
     for run in (record("svm", 0.44), record("mlp", status="timeout", message="stopped after 60 s")):
-        store.commit(run, None)
+        keep(store, run)
     return store.root
 
 

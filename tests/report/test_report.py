@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_records import record
+from made_records import predictions, record
 from pandas.testing import assert_frame_equal
 from PIL import Image
 
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.errors import InputError
 from fer_bench.leaderboard import boards
+from fer_bench.ranking import leaderboards, ranked
 from fer_bench.report import frame, markdown, write_report
 from fer_bench.runners.base import Published, RunnerInfo
 from fer_bench.store import Store, StoredRun
@@ -51,6 +52,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 {"stage": 1, "epoch": range(1, epochs + 1), "loss": 1.5, "accuracy": 0.3, "val_loss": 1.6}
             )
             history.to_csv(work / "history.csv", index=False)
+        if run.scores:
+            np.savez(work / "predictions.npz", **predictions(run)._asdict())
         store.commit(run, work)
     return store.root
 
@@ -116,6 +119,26 @@ def test_the_board_has_failures_with_reasons_and_rows_not_run(text: str):
     assert board[1][board[0].index("Unseen")] == "--:"
 
 
+def test_pairs_are_shown_with_their_differences(text: str):
+    table = next(table for table in tables(text) if table[0][1] == "minus")
+    names = ["svm (published)", "mlp (published)", "resnet50 (published)"]
+    assert [line[:2] for line in table[2:]] == [[names[0], names[1]], [names[0], names[2]], [names[1], names[2]]]
+    pair = table[2]
+    assert pair[2].startswith("+12.0 [+")
+    assert pair[4:] == ["&lt; 0.001", "&lt; 0.001"]  # 26 and 22 images between svm and the seeds, all one way
+    rows = {line[1]: line[0] for line in next(table for table in tables(text) if table[0][0] == "#")[2:]}
+    assert (rows["svm"], rows["mlp"], rows["resnet50"]) == ("1", "2", "3")
+
+
+def test_of_many_rows_only_neighbours_are_paired():
+    runs = [record(f"runner-{number:02}", 0.2 + number / 20) for number in range(14)]
+    found = ranked(boards(runs)[0], {run.job.key: predictions(run) for run in runs})
+    lines = tables(markdown.pair_table(found))[0][2:]
+    assert [line[0] for line in lines] == [f"runner-{number:02} (published)" for number in range(13, 0, -1)]
+    assert [line[1] for line in lines] == [f"runner-{number:02} (published)" for number in range(12, -1, -1)]
+    assert len(found.pairs) == 14 * 13 / 2
+
+
 def test_published_figures_stand_beside_ours_on_real_data_only(text: str):
     table = tables(text)[-1]
     rows = {line[0]: dict(zip(table[0], line, strict=True)) for line in table[2:]}
@@ -142,7 +165,8 @@ def test_emotions_are_those_of_the_predictions(results: Path, text: str):
 
 
 def test_csv_reads_back_equal(results: Path, written: list[Path]):
-    whole = frame(boards((run.record for run in Store(results).scan()[0]), INFOS))
+    whole = frame(leaderboards(Store(results).scan()[0], INFOS))
+    assert whole["rank"].notna().sum() == 5
     saved = (results / "leaderboard.csv").read_text(encoding="utf-8")
     back = pd.read_csv(
         io.StringIO(saved),
