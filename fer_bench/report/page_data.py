@@ -104,7 +104,8 @@ def _summary(board: Board) -> list[dict[str, str]]:
         largest = int(images.argmax())
         words = f"of a system that always says {board.classes[largest]}, the most frequent emotion"
         tiles.append(("Accuracy to beat", f"{percent(images[largest] / images.sum())} %", words))
-    unseen = {run.scores.images_unseen for row in measured for run in row.runs if run.scores} - {None}
+    scores = [run.scores for row in measured for run in row.runs if run.scores]
+    unseen = {score.images_unseen for score in scores if score.images_unseen is not None}
     seen = f"; {board.test_images - min(unseen):,} of them also stand in Training" if len(unseen) == 1 else ""
     tiles.append(("Test images", f"{board.test_images:,}", f"{len(board.classes)} emotions{seen}"))
     return [dict(zip(("label", "value", "detail"), tile, strict=True)) for tile in tiles]
@@ -220,7 +221,7 @@ def _facts(run: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("Python", machine.python),
             ("Packages", _plain(machine.packages)),
             ("Git revision", revision),
-            ("Started", run.started),
+            ("Started", run.started.replace("T", " ").replace("+00:00", " UTC")),
             ("Job key", job.key),
         ],
     }

@@ -23,7 +23,7 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900",
 )  # fmt: skip
-NAME = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+NAME = '<img src=x onerror="window.hacked=1">'
 
 #: Every text that can be seen, with the contrast of its colour to what is painted behind it.
 CONTRASTS = """
@@ -146,9 +146,7 @@ def test_a_row_opens_its_record_and_escape_closes_it(page: Any, address: str):
     page.find_element(By.LINK_TEXT, "net").send_keys(Keys.ENTER)
     assert find(page, "#record-title").text == "net (tuned)"
     record_text = find(page, "#record").text
-    assert all(
-        word in record_text for word in ("fer-bench run", "Environment", "Git revision", "Learning curves".lower())
-    )
+    assert all(word in record_text for word in ("fer-bench run", "Environment", "Job key", "learning curves"))
     assert len(page.find_elements(By.CSS_SELECTOR, "#record .curves svg[role=img][aria-label]")) == 2
     deep = page.current_url
     find(page, "#record").send_keys(Keys.ESCAPE)
@@ -166,7 +164,7 @@ def test_a_row_opens_its_record_and_escape_closes_it(page: Any, address: str):
 def test_names_from_outside_stay_text(page: Any):
     page.find_element(By.LINK_TEXT, NAME).click()
     assert find(page, "#record-title").text == f"{NAME} (tuned)"
-    assert "</script><img src=x" in find(page, "#record pre").text
+    assert "</script><img" in find(page, "#record pre").text
     assert page.find_elements(By.TAG_NAME, "img") == []
     assert NAME in find(page, "#published").get_property("textContent")
 
@@ -227,7 +225,7 @@ def test_all_text_can_be_read_in_both_themes(page: Any, scheme: str, inside: boo
         page.find_element(By.XPATH, "//label[contains(., 'Show 1 not run')]/input").click()
     found = page.execute_script(CONTRASTS)
     assert len(found) > 150
-    assert [line for line in found if line[0] < 4.5] == []
+    assert [line for line in found if line[0] < 4.5 or "[object" in line[1]] == []
     dark = page.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(14, 18, 24)"
     assert dark == (scheme == "dark")
 

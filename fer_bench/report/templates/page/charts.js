@@ -54,13 +54,13 @@ function axes(frame, x, y, xTicks, yTicks, xWords, yWords) {
     yWords ? svg("text", { class: "words", "text-anchor": "middle", transform: `translate(13 ${middle}) rotate(-90)` }, yWords) : null);
 }
 
-/** Where labels of so many pixels go so that they cover neither one another, nor points, nor lines; null where there is no room. */
+/** Boxes [left, top, right, bottom] for labels of so many pixels that cover neither one another, nor points, nor lines; null where there is no room. */
 function placeLabels(points, sizes, obstacles, frame) {
   const taken = [...obstacles];
   const overlap = (a, b) => Math.max(0, Math.min(a[2], b[2]) - Math.max(a[0], b[0])) * Math.max(0, Math.min(a[3], b[3]) - Math.max(a[1], b[1]));
   return points.map(([px, py], i) => {
     const [width, height] = sizes[i];
-    for (const distance of [9, 18, 30, 44]) {
+    for (const distance of [9, 18, 30, 44, 60, 80]) {
       for (const angle of [0, 180, 90, 270, 45, 135, 315, 225]) {
         const [dx, dy] = [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
         const [cx, cy] = [px + dx * (distance + width / 2), py + dy * (distance + height / 2)];
@@ -68,7 +68,7 @@ function placeLabels(points, sizes, obstacles, frame) {
         const inside = box[0] >= frame.left && box[2] <= frame.right && box[1] >= frame.top && box[3] <= frame.bottom;
         if (inside && taken.every((other) => overlap(box, other) === 0)) {
           taken.push(box);
-          return [box[0], box[1] + height - 4, distance > 18];
+          return box;
         }
       }
     }
@@ -76,9 +76,9 @@ function placeLabels(points, sizes, obstacles, frame) {
   });
 }
 
-/** A shape for each family, so that colour is not all that tells them apart. */
+/** A shape for each family, so that colour is not all that tells them apart; "none" is a gray circle. */
 const SHAPES = ["M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0Z", "M-5.5-5.5h11v11h-11Z", "M0-7.5 7.5 0 0 7.5-7.5 0Z", "M0-7 7 5.5H-7Z"];
-const marker = (family, front) => svg("path", { class: `marker family-${family % 4} ${front ? "front" : "beaten"}`, d: SHAPES[family % 4] });
+const marker = (family, front) => svg("path", { class: `marker family-${family % 4} ${front ? "front" : "beaten"}`, d: SHAPES[family % 4] ?? SHAPES[0] });
 
 /**
  * Accuracy with its interval against a cost on a logarithmic axis, the Pareto front marked.
@@ -96,19 +96,26 @@ function costChart(points, words, width) {
   const at = points.map((point) => [x(point.cost), y(point.accuracy)]);
   const front = points.map((point, i) => [point, at[i]]).filter(([point]) => point.front).map(([, place]) => place).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   const path = front.map(([px, py], i) => (i ? `H${px}V${py}` : `M${px} ${py}`)).join("") + (front.length ? `H${frame.right}` : "");
-  const steps = front.map(([px, py], i) => [px, py - 2, front[i + 1]?.[0] ?? frame.right, py + 2]);
+  const steps = front.flatMap(([px, py], i) => [[px, py - 2, front[i + 1]?.[0] ?? frame.right, py + 2], [px - 2, py, px + 2, front[i - 1]?.[1] ?? py]]);
   const bars = points.map((point, i) => [at[i][0] - 3, y(point.high), at[i][0] + 3, y(point.low)]);
   const marks = at.map(([px, py]) => [px - 8, py - 8, px + 8, py + 8]);
   const order = points.map((_, i) => i).sort((a, b) => points[b].front - points[a].front);
   const places = placeLabels(order.map((i) => at[i]), order.map((i) => [textWidth(points[i].name, 12) + 6, 17]), [...bars, ...marks, ...steps], frame);
   return svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": `Accuracy against cost. ${words}` },
-    axes(frame, x, y, logTicks(from, to, width < 500 ? 5 : 9), ticks(Math.max(0, low - air), Math.min(100, high + air), 6), words, "Accuracy in %"),
+    axes(frame, x, y, logTicks(from, to, width < 500 ? 5 : 14), ticks(Math.max(0, low - air), Math.min(100, high + air), 8), words, "Accuracy in %"),
     svg("path", { class: "pareto", d: path }),
-    order.map((i, k) => places[k] && [
-      places[k][2] ? svg("line", { class: "leader", x1: at[i][0], y1: at[i][1], x2: places[k][0] + textWidth(points[i].name, 12) / 2, y2: places[k][1] - 4 }) : null,
-      svg("text", { class: "name", x: places[k][0] + 3, y: places[k][1] }, points[i].name),
-    ]),
+    order.map((i, k) => places[k] && pointLabel(points[i].name, at[i], places[k])),
     points.map((point, i) => costPoint(point, at[i], y)));
+}
+
+/** A name in its box, with a line to its point where that is not beside it. */
+function pointLabel(name, [px, py], [left, top, right, bottom]) {
+  const [nearX, nearY] = [Math.min(Math.max(px, left), right), Math.min(Math.max(py, top), bottom)];
+  const far = Math.hypot(nearX - px, nearY - py) > 16;
+  return [
+    far ? svg("line", { class: "leader", x1: px, y1: py, x2: nearX, y2: nearY }) : null,
+    svg("text", { class: "name", x: left + 3, y: bottom - 4 }, name),
+  ];
 }
 
 function costPoint(point, [px, py], y) {
@@ -120,7 +127,7 @@ function costPoint(point, [px, py], y) {
 
 /** One score of the training and the validation part over the epochs; marks: where a stage begins, and the epoch that was kept. */
 function curveChart(title, history, names, percent, width) {
-  const height = Math.max(210, Math.min(280, width * 0.6));
+  const height = Math.max(190, Math.min(250, width * 0.45));
   const frame = { left: 46, right: width - 12, top: 12, bottom: height - 48 };
   const { epochs, kept, stages } = history;
   const series = names.filter(([name]) => history[name]?.some((value) => value !== null))

@@ -11,7 +11,7 @@ function build(node, attributes, children) {
     else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
   return node;
 }
 const h = (tag, attributes = {}, ...children) => build(document.createElement(tag), attributes, children);
@@ -41,8 +41,12 @@ function tickbox(label, checked, change) {
 /** A box that scrolls sideways by itself, with a finger or with the keyboard. */
 const scroller = (label, ...inside) => h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, inside);
 
-/** Names and texts, one below the other. */
-const pairs = (list) => h("dl", { class: "pairs" }, list.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
+/** Names and texts in columns; below them those that are too long for one. */
+function pairs(list) {
+  const wide = ([name, text]) => name.length + text.length > 33;
+  const ordered = [...list.filter((pair) => !wide(pair)), ...list.filter(wide)];
+  return h("dl", { class: "pairs" }, ordered.map((pair) => h("div", { class: wide(pair) ? "wide" : null }, h("dt", {}, pair[0]), h("dd", {}, pair[1]))));
+}
 
 /** A short note beside something on the page, while it is pointed at or has the focus. */
 const tip = {

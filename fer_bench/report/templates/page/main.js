@@ -48,14 +48,16 @@ function fits(row) {
 
 let table;
 function drawTable() {
-  const names = (chosen.all ? board.all : board.short).filter((name) => name !== "note");
-  const most = Math.max(0.1, ...board.rows.map((row) => row.values.accuracy_high ?? row.values.accuracy ?? 0));
+  const first = ["rank", "runner", "accuracy"];
+  const there = chosen.all ? board.all : board.short;
+  const names = [...first.filter((name) => there.includes(name)), ...there.filter((name) => !first.includes(name) && name !== "note")];
+  const most = Math.ceil(10 * Math.max(0.1, ...board.rows.map((row) => row.values.accuracy_high ?? row.values.accuracy ?? 0))) / 10;
   const shared = (row) => board.rows.filter((other) => other.values.rank === row.values.rank).length;
   const cells = {
     rank: (row) => (row.cells.rank ? h("span", { class: "rank" }, row.cells.rank, shared(row) > 1 ? hidden(`, shared by ${shared(row)}`) : null) : ""),
     runner: (row) => [row.runs.length ? h("a", { href: link(row) }, row.name) : row.name, row.note ? h("small", { title: row.note }, row.note) : null],
     status: (row) => statusBadge(row.cells.status),
-    accuracy: (row) => (row.cells.accuracy ? [accuracyText(row.cells.accuracy), intervalBar(row.values, most, family(row))] : ""),
+    accuracy: (row) => (row.cells.accuracy ? h("div", { class: "measured" }, accuracyText(row.cells.accuracy), intervalBar(row.values, most, family(row))) : ""),
   };
   if (!names.includes(chosen.sort.name)) chosen.sort = { name: names.includes("rank") ? "rank" : "runner", down: false };
   table = sortableTable({ label: `Leaderboard: ${board.title}`, names, columns: data.columns, sort: chosen.sort, mark: joinRanks,
@@ -105,7 +107,7 @@ function drawCost() {
   const costs = known(part);
   const cost = costs.includes(chosen.cost) ? chosen.cost : costs[0];
   byId("cost-controls").replaceChildren(
-    choice("Cost", costs.map((name) => [name, data.costs[name].split(":")[0]]), cost, (value) => { chosen.cost = value; drawCost(); byId("cost-controls").querySelector("select").focus(); }),
+    choice("Cost", costs.map((name) => [name, data.costs[name]]), cost, (value) => { chosen.cost = value; drawCost(); byId("cost-controls").querySelector("select").focus(); }),
     choice("On", parts.map(({ place }) => [place, place]), part.place, (value) => { chosen.place = value; drawCost(); byId("cost-controls").querySelectorAll("select")[1].focus(); }));
   const rows = new Map(board.rows.map((row) => [row.id, row]));
   const points = part.rows.filter((one) => one.values[cost] > 0).map((one) => ({
@@ -114,15 +116,15 @@ function drawCost() {
     lines: [`accuracy ${one.cells.accuracy}`, `${data.columns[cost].header}: ${one.cells[cost]}`],
   }));
   const used = [...new Set(points.map((point) => point.family))].sort();
-  const swatch = (kind, front, words) => h("span", { class: "swatch" }, svg("svg", { viewBox: "-9 -9 18 18", width: 16, height: 16, "aria-hidden": "true" }, marker(kind, front)), words);
+  const swatch = (mark, words) => h("span", { class: "swatch" }, svg("svg", { viewBox: "-9 -9 18 18", width: 16, height: 16, "aria-hidden": "true" }, mark), words);
   const costTable = sortableTable({ label: `What the systems cost on ${part.place}`, names: part.columns.filter((name) => name !== "note"), columns: data.columns, sort: {},
     cell: (row, name) => (name === "runner" ? h("a", { href: link(row) }, row.cells.runner) : row.cells[name] ?? "") });
   costTable.show(part.rows);
   const box = byId("cost");
   box.replaceChildren(
-    h("p", { class: "legend" }, used.map((kind) => swatch(kind, true, board.families[kind] || "other")),
-      h("span", { class: "swatch" }, "filled: on the Pareto front, no other is as accurate and cheaper"), h("span", { class: "swatch" }, "hollow: beaten")),
-    costChart(points, `${data.costs[cost]} (logarithmic)`, box.clientWidth),
+    h("p", { class: "legend" }, used.map((kind) => swatch(marker(kind, true), board.families[kind] || "other")),
+      swatch(marker("none", true), "on the Pareto front: no other is as accurate and cheaper"), swatch(marker("none", false), "beaten by one of those")),
+    costChart(points, `${data.columns[cost].header} (logarithmic)`, box.clientWidth),
     h("details", {}, h("summary", {}, "The figures as a table"), costTable));
 }
 
@@ -190,7 +192,7 @@ function show(next) {
 
 function follow() {
   const [boardId, rowId] = location.hash.slice(1).split("/");
-  const next = data.boards.find(({ id }) => id === boardId) ?? board ?? data.boards[0];
+  const next = data.boards.find(({ id }) => id === boardId) ?? ((boardId && board) || data.boards[0]);
   if (next !== board) show(next);
   const row = board.rows.find(({ id, runs }) => id === rowId && runs.length);
   if (!row) return void byId("record").close();

@@ -19,12 +19,11 @@ function confusionTable(board, row, kind) {
 }
 
 function curves(run, width) {
-  const part = width > 640 ? (width - 24) / 2 : width;
   const words = ["training", "validation"];
   const drawn = [["Loss", "loss", false], ["Accuracy", "accuracy", true]]
     .map(([name, key, percent]) => [name, [[key, words[0]], [`val_${key}`, words[1]]], percent])
     .filter(([, names]) => names.some(([key]) => run.history[key]?.some((value) => value !== null)));
-  return h("div", { class: "pair" }, drawn.map(([name, names, percent]) => curveChart(name, run.history, names, percent, part)));
+  return drawn.map(([name, names, percent]) => curveChart(name, run.history, names, percent, width));
 }
 
 /** Both of them; the box must be on the page already, for its width. */
@@ -32,8 +31,8 @@ function drawSystem(box, board, row, run, kind) {
   const matrix = h("div", {}, confusionTable(board, row, kind),
     row.confusion.worst ? h("p", { class: "legend" }, `Most often confused: ${row.confusion.worst}.`) : null);
   const place = h("div");
-  box.replaceChildren(matrix, place);
-  place.replaceChildren(run?.history ? curves(run, box.clientWidth) : h("p", { class: "empty" }, "No learning curve: this run has no epochs, or a single one."));
+  box.replaceChildren(h("div", { class: "pair" }, matrix, place));
+  place.replaceChildren(...run?.history ? curves(run, place.clientWidth) : [h("p", { class: "empty" }, "No learning curve: this run has no epochs, or a single one.")]);
 }
 
 const badge = (text, css = "") => (text ? h("span", { class: `badge ${css}` }, text) : null);

@@ -49,7 +49,7 @@ function sortableTable({ label, names, columns, sort, cell = (row, name) => row.
 
 /** A table whose cells are shaded by their numbers, 0 to 100. rows: [head, texts, extra attributes of each cell]. */
 function heatTable({ label, corner, heads, rows, css = "" }) {
-  return scroller(label, h("table", { class: `heat ${css}` },
+  return scroller(label, h("table", { class: `heat ${css}`, vars: { columns: heads.length } },
     h("caption", { class: "sr" }, label),
     h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "corner" }, corner), heads.map((head) => h("th", { scope: "col" }, head)))),
     h("tbody", {}, rows.map(({ head, texts, shares, best = [] }) => h("tr", {}, h("th", { scope: "row" }, head),
