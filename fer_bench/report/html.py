@@ -23,7 +23,7 @@ SCRIPTS = ("dom.js", "charts.js", "table.js", "record.js", "main.js")
 
 
 def page(
-    boards: Sequence[Board], stored: Sequence[StoredRun], root: Path, published: Sequence[Mapping[str, str]] = ()
+    boards: Sequence[Board], stored: Sequence[StoredRun], root: Path, published: Sequence[Mapping[str, Any]] = ()
 ) -> str:
     """The page of all ``boards``: HTML, the same for the same records.
 

@@ -45,7 +45,7 @@ Figures = dict[str, Any]
 
 
 def page_data(
-    boards: Sequence[Board], stored: Sequence[StoredRun], root: Path, published: Sequence[Mapping[str, str]]
+    boards: Sequence[Board], stored: Sequence[StoredRun], root: Path, published: Sequence[Mapping[str, Any]]
 ) -> Figures:
     """All that the page's script gets; see html.page."""
     folders = {(run.record.job.key, run.record.started): run.folder for run in stored}
@@ -95,7 +95,7 @@ def _summary(board: Board) -> list[dict[str, str]]:
     first = [row for row in measured if row.rank == 1]
     if first:
         best = first[0]
-        low, high = (percent(best.mean(f"accuracy_{end}")) for end in ("low", "high"))
+        low, high = (percent(BY_NAME[f"accuracy_{end}"].value(best)) for end in ("low", "high"))
         shared = f", rank shared by {len(first)}" if len(first) > 1 else ""
         words = f"{best.label} ({best.recipe}); 95 % interval {low} to {high}{shared}"
         tiles.insert(0, ("Best accuracy", f"{percent(best.mean('accuracy'))} %", words))
@@ -198,8 +198,8 @@ def _facts(run: RunRecord) -> dict[str, list[tuple[str, str]]]:
     return {
         "Scores": [(column.header, column.text(row)) for column in SCORES] if ok else [],
         "Training": [
-            ("Training images", f"{job.train_images:,}"),
-            ("Validation images", f"{job.validation_images:,}"),
+            ("Training images", _plain(job.train_images)),
+            ("Validation images", _plain(job.validation_images)),
             ("Init", training.init),
             ("Checkpoint chosen by", training.checkpoint),
             ("Epochs run, of those planned", BY_NAME["epochs_run"].text(row)),
@@ -235,6 +235,8 @@ def _plain(value: Any) -> str:
         return ", ".join(_plain(inside) for inside in value)
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     return "" if value is None else str(value)
 
 
