@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import random
+from collections.abc import Iterable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import pandas as pd
 import pytest
 from made_records import record
 
-from fer_bench.leaderboard import boards
+from fer_bench.leaderboard import Board, boards
 from fer_bench.records import Cost, Environment, RunRecord
 from fer_bench.report import html
 from fer_bench.report.page_data import EPOCHS, page_data
@@ -92,9 +94,20 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> list[StoredRun]:
 INFOS = [RunnerInfo("vgg", "deep"), RunnerInfo("svm", "classical")]
 
 
-def page_of(stored: list[StoredRun], root: Path | None = None, **options: Any) -> Parsed:
+def ranked(stored: Iterable[StoredRun], together: int = 1) -> list[Board]:
+    """The boards of the runs, each so many of their rows sharing a rank."""
     found = boards([run.record for run in stored], INFOS)
-    return Parsed(html.page(found, stored, root or stored[0].folder.parents[3], **options))
+    ranks = [
+        [1 + i // together * together if row.runs else None for i, row in enumerate(board.rows)] for board in found
+    ]
+    return [
+        replace(board, rows=tuple(replace(row, rank=rank) for row, rank in zip(board.rows, line, strict=True)))
+        for board, line in zip(found, ranks, strict=True)
+    ]
+
+
+def page_of(stored: list[StoredRun], root: Path | None = None, **options: Any) -> Parsed:
+    return Parsed(html.page(ranked(stored), stored, root or stored[0].folder.parents[3], **options))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +119,7 @@ def test_equal_records_give_equal_bytes_in_any_order(stored: list[StoredRun]):
     texts = set()
     for seed in range(3):
         mixed = random.Random(seed).sample(stored, len(stored))
-        texts.add(html.page(boards([run.record for run in mixed], INFOS), mixed, stored[0].folder.parents[3]))
+        texts.add(html.page(ranked(mixed), mixed, stored[0].folder.parents[3]))
     assert len(texts) == 1
 
 
@@ -133,7 +146,7 @@ def test_nothing_is_loaded_from_elsewhere_and_nothing_runs_but_the_script(page: 
 
 
 def test_the_figures_are_those_of_the_board(stored: list[StoredRun], page: Parsed):
-    found = boards([run.record for run in stored], INFOS)
+    found = ranked(stored)
     assert [board["id"] for board in page.data["boards"]] == [board.slug for board in found]
     for board, shown in zip(found, page.data["boards"], strict=True):
         frame = board.frame()
@@ -242,14 +255,14 @@ def test_thirty_rows_stay_small(tmp_path: Path):
         for i in range(30)
     ]
     stored = write(tmp_path, runs, epochs=50)
-    found = boards([run.record for run in stored], INFOS)
+    found = ranked(stored)
     assert len(html.page(found, stored, tmp_path).encode()) < 400_000
 
 
 def test_data_does_not_change_with_the_place_of_the_results_folder(stored: list[StoredRun], tmp_path: Path):
     here = stored[0].folder.parents[3]
     moved = [run._replace(folder=tmp_path / run.folder.relative_to(here)) for run in stored]
-    found = boards([run.record for run in stored], INFOS)
+    found = ranked(stored)
     first, second = page_data(found, stored, here, ()), page_data(found, moved, tmp_path, ())
     folders = [[run["folder"] for row in data["boards"][0]["rows"] for run in row["runs"]] for data in (first, second)]
     assert folders[0] == folders[1]

@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 from made_records import record
-from test_html import HOSTILE, costing, write
+from test_html import HOSTILE, costing, ranked, write
 
-from fer_bench.leaderboard import boards
 from fer_bench.report import html
-from fer_bench.runners.base import RunnerInfo
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[test]'")
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -72,8 +70,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     line = dict.fromkeys(
         ("runner", "published", "split", "protocol", "trap", "same_protocol", "official", "explanation"), NAME
     )
-    found = boards([run.record for run in stored], [RunnerInfo("vgg", "deep")])
-    (folder / "index.html").write_text(html.page(found, stored, folder, [line]), encoding="utf-8")
+    page = html.page(ranked(stored, together=2), stored, folder, [line])
+    (folder / "index.html").write_text(page, encoding="utf-8")
     return (folder / "index.html").as_uri()
 
 
@@ -125,6 +123,16 @@ def test_headers_sort_by_click_and_by_keyboard(page: Any):
     assert runners(page) == ranked
     header(page, "runner").find_element(By.TAG_NAME, "button").click()
     assert [name for name in runners(page) if name != NAME] == [LONG, "broken", "net", "svm"]
+
+
+def test_systems_that_share_a_rank_are_joined(page: Any):
+    ranks = [cell.get_property("textContent") for cell in page.find_elements(By.CSS_SELECTOR, "#leaderboard td .rank")]
+    assert ranks == ["1, shared by 2", "1, shared by 2", "3, shared by 2", "3, shared by 2"]
+    joined = "#leaderboard tr.joined"
+    assert len(page.find_elements(By.CSS_SELECTOR, joined)) == 4
+    assert len(page.find_elements(By.CSS_SELECTOR, f"{joined}.first + {joined.split()[1]}.last")) == 2
+    header(page, "recipe").find_element(By.TAG_NAME, "button").click()
+    assert page.find_elements(By.CSS_SELECTOR, joined) == []  # they no longer stand together
 
 
 def test_filters_leave_what_fits_and_say_when_nothing_does(page: Any):

@@ -59,7 +59,7 @@ function drawTable() {
     status: (row) => statusBadge(row.cells.status),
     accuracy: (row) => (row.cells.accuracy ? h("div", { class: "measured" }, accuracyText(row.cells.accuracy), intervalBar(row.values, most, family(row))) : ""),
   };
-  if (!names.includes(chosen.sort.name)) chosen.sort = { name: names.includes("rank") ? "rank" : "runner", down: false };
+  if (!names.includes(chosen.sort.name)) chosen.sort = names.includes("rank") ? { name: "rank", down: false } : { name: "accuracy", down: true };
   table = sortableTable({ label: `Leaderboard: ${board.title}`, names, columns: data.columns, sort: chosen.sort, mark: joinRanks,
     cell: (row, name) => (cells[name] ? cells[name](row) : row.cells[name] ?? "") });
   byId("leaderboard").replaceChildren(table);
