@@ -15,7 +15,7 @@ from ..errors import InputError
 @click.option("--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON, one object a row.")
 def report_command(results: str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """Write README.md, leaderboard.csv and plots into the results folder, and print the leaderboards.
+    """Write README.md, index.html, leaderboard.csv and plots into the results folder, and print the leaderboards.
 
     Exit codes: 0 all went well, 1 some record can't be read (the report leaves it out), 2 no records.
     """
@@ -42,6 +42,8 @@ def report_command(results: str, plugins: tuple[str, ...], as_json: bool) -> Non
             click.echo(f"{board.text()}\n")
             if board.emotion_rows():
                 click.echo(f"F1 by emotion, in %\n{board.emotions_text()}\n")
-    click.echo(f"fer-bench: {len(written)} files written, first of all {root / 'README.md'}", err=True)
+    click.echo(
+        f"fer-bench: {len(written)} files written; look at {root / 'index.html'} or read {root / 'README.md'}", err=True
+    )
     if problems:
         sys.exit(1)

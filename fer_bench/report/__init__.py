@@ -1,4 +1,4 @@
-"""The report: results/README.md, leaderboard.csv and plots/, from the records and the files beside them."""
+"""The report: results/README.md, index.html, leaderboard.csv and plots/, from the records and the files beside them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from ..errors import InputError
 from ..leaderboard import Board, file_name
 from ..ranking import leaderboards
 from ..runners.base import RunnerInfo
-from ..store import HISTORY, StoredRun
-from . import cost_plots, markdown, plots
+from ..store import StoredRun
+from . import cost_plots, html, markdown, plots
+from .history import load_history
 
 if TYPE_CHECKING:
     import pandas as pd
 
 README = "README.md"
+PAGE = "index.html"
 CSV = "leaderboard.csv"
 PLOTS = "plots"
 
@@ -29,10 +31,13 @@ def write_report(
     expected: Iterable[RunnerInfo] = (),
     found: Sequence[Board] | None = None,
 ) -> list[Path]:
-    """Writes README.md, leaderboard.csv and the pictures into ``root``, each whole or not at all; returns their paths.
+    """Writes README.md, index.html, leaderboard.csv and pictures into ``root``, each whole or not at all.
+
+    Returns their paths.
 
     Each of ``expected`` has a row on every board, run or not, and its published figures beside ours. ``found`` are the
-    ranked boards of the runs, where they are made already. The same records give the same bytes. Pictures of an earlier report that are not part of this one are removed.
+    ranked boards of the runs, where they are made already. The same records give the same bytes. Pictures of an earlier
+    report that are not part of this one are removed.
 
     Raises InputError where there is nothing to report, or ``root`` can't be written.
     """
@@ -45,6 +50,7 @@ def write_report(
     sections = [_section(board, folders, pictures) for board in found]
     files = {CSV: frame(found).to_csv(index=False, lineterminator="\n").encode(), README: b""}
     files[README] = _render(found, sections, known).encode()
+    files[PAGE] = html.page(found, runs, root).encode()
     files |= {f"{PLOTS}/{name}": data for name, data in pictures.items()}
     try:
         (root / PLOTS).mkdir(parents=True, exist_ok=True)
@@ -136,7 +142,7 @@ def _row(
         pictures[name] = plots.confusion_plot(row.confusion().tolist(), board.classes, f"{title}, in %")
         drawn.append((f"confusion matrix of {title}", name))
     for run in row.runs:
-        history = _history(folders[run.job.key, run.started])
+        history = load_history(folders[run.job.key, run.started])
         if history is not None:
             name = f"curves-{board.slug}-{row.runner}-{row.recipe}-s{run.job.seed}-{run.job.key[:8]}.png"
             words = f"{title}, seed {run.job.seed}"
@@ -149,17 +155,6 @@ def _row(
         "confusions": markdown.confusions(row, board.classes),
         "pictures": _links(drawn),
     }
-
-
-def _history(folder: Path) -> pd.DataFrame | None:
-    """The epochs of a run, or None where it has none or a single one, which makes no curve."""
-    import pandas as pd
-
-    path = folder / HISTORY
-    if not path.exists():
-        return None
-    history = pd.read_csv(path)
-    return history if len(history) > 1 else None
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -1,0 +1,259 @@
+"""index.html as a person uses it, in headless Chromium: sorting, filters, records, hostile texts, a phone, both themes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from made_records import record
+from test_html import HOSTILE, costing, ranked, write
+
+from fer_bench.report import html
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[test]'")
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900",
+)  # fmt: skip
+NAME = '<img src=x onerror="window.hacked=1">'
+
+#: Every text that can be seen, with the contrast of its colour to what is painted behind it.
+CONTRASTS = """
+const pen = Object.assign(document.createElement("canvas"), {width: 1, height: 1}).getContext("2d", {willReadFrequently: true});
+const rgba = (color) => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = color; pen.fillRect(0, 0, 1, 1); return [...pen.getImageData(0, 0, 1, 1).data]; };
+const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+  .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+const behind = (node) => { for (; node; node = node.parentElement) { const color = rgba(getComputedStyle(node).backgroundColor); if (color[3] === 255) return color; } return [255, 255, 255]; };
+const texts = [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility() && !node.closest(".sr, .skip, option, script")
+  && [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim()));
+return texts.map((node) => {
+  const style = getComputedStyle(node);
+  const [a, b] = [light(rgba(node instanceof SVGElement ? style.fill : style.color)), light(behind(node))];
+  return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), node.textContent.slice(0, 60)];
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    driver = shutil.which("chromedriver")
+    if not program or not driver:
+        pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chromium
+    chromium.quit()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("page")
+    stored = write(folder, [
+        costing(record("svm", 0.5), fit_seconds=5, latency_p50_ms=20),
+        costing(record("net", 0.7, family="deep", recipe="tuned"), fit_seconds=90, latency_p50_ms=3),
+        costing(record(NAME, 0.6, family="deep", recipe="tuned").model_copy(update={"command": f"run {HOSTILE}"}), fit_seconds=9),
+        costing(record("an-uncommonly-long-name-of-a-runner[filters=64,n=3]", 0.3, family="deep"), "gpu", fit_seconds=1),
+        record("broken", status="oom", message=NAME, family="deep"),
+        record("svm", 0.3, split="notebook", split_digest="s2"),
+    ], epochs=5)  # fmt: skip
+    line = dict.fromkeys(
+        ("runner", "published", "split", "protocol", "trap", "same_protocol", "official", "explanation"), NAME
+    )
+    page = html.page(ranked(stored, together=2), stored, folder, [line])
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    return (folder / "index.html").as_uri()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The page as opened anew, at the width of a desk; no test may leave an error on its console."""
+    browser.get("about:blank")
+    sized(browser, 1280)
+    browser.get(address)
+    yield browser
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert browser.execute_script("return window.hacked") is None
+
+
+def sized(browser: Any, width: int) -> None:
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def find(page: Any, selector: str) -> Any:
+    return page.find_element(By.CSS_SELECTOR, selector)
+
+
+def runners(page: Any) -> list[str]:
+    cells = page.find_elements(By.CSS_SELECTOR, "#leaderboard tbody th")
+    return [cell.text.splitlines()[0] for cell in cells]
+
+
+def header(page: Any, name: str) -> Any:
+    return find(page, f"#leaderboard thead th[data-name={name}]")
+
+
+LONG = "an-uncommonly-long-name-of-a-runner[filters=64,n=3]"
+
+
+def test_headers_sort_by_click_and_by_keyboard(page: Any):
+    ranked = ["net", NAME, "svm", LONG, "broken"]
+    assert runners(page) == ranked
+    assert header(page, "rank").get_attribute("aria-sort") == "ascending"
+    button = header(page, "accuracy").find_element(By.TAG_NAME, "button")
+    button.click()
+    assert runners(page) == ranked
+    assert header(page, "accuracy").get_attribute("aria-sort") == "descending"
+    button.send_keys(Keys.ENTER)
+    assert runners(page) == [LONG, "svm", NAME, "net", "broken"]  # what failed stays last
+    assert header(page, "accuracy").get_attribute("aria-sort") == "ascending"
+    assert header(page, "rank").get_attribute("aria-sort") is None
+    page.switch_to.active_element.send_keys(Keys.SPACE)
+    assert runners(page) == ranked
+    header(page, "runner").find_element(By.TAG_NAME, "button").click()
+    assert [name for name in runners(page) if name != NAME] == [LONG, "broken", "net", "svm"]
+
+
+def test_systems_that_share_a_rank_are_joined(page: Any):
+    ranks = [cell.get_property("textContent") for cell in page.find_elements(By.CSS_SELECTOR, "#leaderboard td .rank")]
+    assert ranks == ["1, shared by 2", "1, shared by 2", "3, shared by 2", "3, shared by 2"]
+    joined = "#leaderboard tr.joined"
+    assert len(page.find_elements(By.CSS_SELECTOR, joined)) == 4
+    assert len(page.find_elements(By.CSS_SELECTOR, f"{joined}.first + {joined.split()[1]}.last")) == 2
+    header(page, "recipe").find_element(By.TAG_NAME, "button").click()
+    assert page.find_elements(By.CSS_SELECTOR, joined) == []  # they no longer stand together
+
+
+def test_filters_leave_what_fits_and_say_when_nothing_does(page: Any):
+    page.find_element(By.XPATH, "//label[contains(., 'Show 1 not run')]/input").click()
+    assert "vgg" in runners(page)
+    page.find_element(By.XPATH, "//label[span='Recipe']/select/option[.='tuned']").click()
+    assert runners(page) == ["net", NAME]
+    assert find(page, "#count").text == "2 of 6 systems"
+    find(page, "#search").send_keys("nothing like it")
+    assert runners(page) == []
+    page.find_element(By.XPATH, "//button[.='Clear the filters']").click()
+    assert len(runners(page)) == 6
+    assert page.switch_to.active_element.get_attribute("id") == "search"
+    page.find_element(By.XPATH, "//label[span='Device']/select/option[.='gpu']").click()
+    assert runners(page) == [LONG]
+
+
+def test_a_row_opens_its_record_and_escape_closes_it(page: Any, address: str):
+    page.find_element(By.LINK_TEXT, "net").send_keys(Keys.ENTER)
+    assert find(page, "#record-title").text == "net (tuned)"
+    record_text = find(page, "#record").text
+    assert all(word in record_text for word in ("fer-bench run", "Environment", "Job key", "learning curves"))
+    assert len(page.find_elements(By.CSS_SELECTOR, "#record .curves svg[role=img][aria-label]")) == 2
+    deep = page.current_url
+    find(page, "#record").send_keys(Keys.ESCAPE)
+    assert not find(page, "#record").is_displayed()
+    assert page.current_url.endswith("#fer2013-official")
+    assert page.switch_to.active_element.text == "net"  # back where one was
+    page.get("about:blank")
+    page.get(deep)
+    assert find(page, "#record-title").text == "net (tuned)"
+    page.get("about:blank")
+    page.get(f"{address}#%E0%A4%A/nowhere")  # an address that means nothing shows the first board
+    assert runners(page)
+
+
+def test_names_from_outside_stay_text(page: Any):
+    page.find_element(By.LINK_TEXT, NAME).click()
+    assert find(page, "#record-title").text == f"{NAME} (tuned)"
+    assert "</script><img" in find(page, "#record pre").text
+    assert page.find_elements(By.TAG_NAME, "img") == []
+    assert NAME in find(page, "#published").get_property("textContent")
+
+
+def test_boards_are_chosen_by_links(page: Any):
+    page.find_element(By.LINK_TEXT, "notebook").click()
+    assert runners(page) == ["svm"]
+    assert find(page, "#title").text.startswith("fer2013, split notebook")
+    assert find(page, "#boards a[aria-current]").text == "notebook"
+    page.back()
+    assert "net" in runners(page)
+
+
+def test_cost_is_drawn_for_one_hardware_at_a_time(page: Any):
+    names = [link.get_attribute("aria-label") for link in page.find_elements(By.CSS_SELECTOR, "#cost a.point")]
+    assert len(names) == 2  # on the CPU, with a latency
+    assert names[0].startswith("net (tuned), accuracy 70.0 [")
+    page.find_element(By.XPATH, "//label[span='Cost']/select/option[contains(., 'fit')]").click()
+    assert len(page.find_elements(By.CSS_SELECTOR, "#cost a.point")) == 3
+    page.find_element(By.XPATH, "//label[span='On']/select/option[.='gpu']").click()
+    assert len(page.find_elements(By.CSS_SELECTOR, "#cost a.point")) == 1
+
+
+@pytest.mark.parametrize("row", ["", "net"])
+def test_a_phone_scrolls_down_only(page: Any, row: str):
+    sized(page, 360)
+    if row:
+        page.find_element(By.LINK_TEXT, row).click()
+    page.find_element(By.XPATH, "//label[contains(., 'All columns')]/input") if row else find(
+        page, ".tick:last-child input"
+    ).click()
+    assert page.execute_script("return document.documentElement.scrollWidth") == 360
+    assert page.execute_script(
+        "const d = document.querySelector('dialog[open]'); return !d || d.scrollWidth <= d.clientWidth"
+    )
+    box = "const b = document.querySelector('#leaderboard .scroll');"
+    assert page.execute_script(f"{box} return b.scrollWidth > b.clientWidth")
+    shift = (
+        f"{box} const c = b.querySelector('tbody th'); const x = c.getBoundingClientRect().left; b.scrollLeft = 200;"
+    )
+    assert page.execute_script(f"{shift} return b.scrollLeft > 100 && c.getBoundingClientRect().left <= x")
+    assert (
+        page.execute_script("return document.querySelector('#leaderboard tbody th').getBoundingClientRect().left") >= 0
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_all_text_can_be_read_in_both_themes(page: Any, scheme: str, inside: bool):
+    features = [
+        {"name": "prefers-color-scheme", "value": scheme},
+        {"name": "prefers-reduced-motion", "value": "reduce"},
+    ]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    if inside:
+        page.find_element(By.LINK_TEXT, "net").click()
+    else:
+        page.find_element(By.XPATH, "//label[contains(., 'Show 1 not run')]/input").click()
+    found = page.execute_script(CONTRASTS)
+    assert len(found) > 150
+    assert [line for line in found if line[0] < 4.5 or "[object" in line[1]] == []
+    dark = page.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(14, 18, 24)"
+    assert dark == (scheme == "dark")
+
+
+def test_the_chosen_theme_is_remembered(page: Any):
+    features = [{"name": "prefers-color-scheme", "value": "light"}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    assert find(page, "#theme").text == "Dark theme"
+    find(page, "#theme").click()
+    assert find(page, "#theme").text == "Light theme"
+    page.refresh()
+    assert page.execute_script("return document.documentElement.dataset.theme") == "dark"
+    find(page, "#theme").click()
+    page.execute_script("localStorage.clear()")
+
+
+def test_without_scripts_the_ranking_is_there(browser: Any, address: str):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(address)
+        assert "70.0 [" in find(browser, "noscript table").text
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
