@@ -17,6 +17,8 @@ from ..errors import InputError
 COMMANDS = {
     "run": "run",
     "report": "report",
+    "score": "score",
+    "evaluate": "evaluate",
     "list": "runners",
     "info": "runners",
     "new-runner": "runners",

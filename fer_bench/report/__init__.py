@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..columns import Row
 from ..errors import InputError
+from ..evaluation import Evaluation, read_evaluations
 from ..leaderboard import Board, boards, file_name
 from ..runners.base import RunnerInfo
 from ..store import HISTORY, StoredRun
@@ -38,7 +39,8 @@ def write_report(root: Path, runs: Sequence[StoredRun], expected: Iterable[Runne
     pictures: dict[str, bytes] = {}
     sections = [_section(board, folders, pictures) for board in found]
     files = {CSV: frame(found).to_csv(index=False, lineterminator="\n").encode(), README: b""}
-    files[README] = _render(found, sections, known).encode()
+    evaluations = [evaluation for run in runs for evaluation in read_evaluations(run.folder)]
+    files[README] = _render(found, sections, known, evaluations).encode()
     files |= {f"{PLOTS}/{name}": data for name, data in pictures.items()}
     try:
         (root / PLOTS).mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,12 @@ def frame(found: Sequence[Board]) -> pd.DataFrame:
     return pd.concat([board.frame() for board in found], ignore_index=True)
 
 
-def _render(found: Sequence[Board], sections: list[dict[str, Any]], runners: Mapping[str, RunnerInfo]) -> str:
+def _render(
+    found: Sequence[Board],
+    sections: list[dict[str, Any]],
+    runners: Mapping[str, RunnerInfo],
+    evaluations: Iterable[Evaluation],
+) -> str:
     import jinja2
 
     environment = jinja2.Environment(
@@ -72,6 +79,7 @@ def _render(found: Sequence[Board], sections: list[dict[str, Any]], runners: Map
         hardware=markdown.hardware(runs),
         nothing=f"{600 / 7:.1f}",
         boards=sections,
+        cross_dataset=markdown.cross_dataset_table(evaluations),
         published=markdown.published_table(found, runners),
     )
 
