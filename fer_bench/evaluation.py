@@ -50,7 +50,8 @@ class Evaluation(_Model):
 
     ``images`` of the set, of which ``scored`` show an emotion that the model knows; ``dropped`` counts the others by
     their emotion. ``missing`` are the model's emotions of which the set has no image: ``whole`` takes all outputs of the
-    model, ``masked`` (None where nothing is missing) only the others, each image's probabilities divided by their sum.
+    model, ``masked`` only the others, each image's probabilities divided by their sum. That is None where nothing is
+    missing, or where a single emotion is left, of which every answer would be right.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -101,7 +102,7 @@ def match(classes: Sequence[str], foreign: Dataset) -> tuple[np.ndarray, dict[st
 def views(
     labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], subjects: np.ndarray | None = None
 ) -> tuple[View, View | None]:
-    """The scores with all outputs, and with those alone whose class occurs, or None where all do.
+    """The scores with all outputs, and with those alone whose class occurs; None where all do, or only one.
 
     Args:
         labels: (N,) int, indices into ``classes``.
@@ -111,7 +112,7 @@ def views(
     """
     whole = _view(labels, probabilities, classes, subjects)
     present = np.unique(labels)
-    if len(present) == len(classes):
+    if len(present) in (1, len(classes)):
         return whole, None
     masked = probabilities[:, present].astype(np.float64)
     # An image with nothing on any of these is undecided between them.

@@ -45,7 +45,8 @@ def test_masking_renormalises_over_the_classes_that_occur():
     labels, p = predictions()
     whole, masked = views(labels, p, EMOTIONS)
     kept = [0, 3, 4, 5]
-    ours = p[:, kept].astype(float) / p[:, kept].sum(axis=1, keepdims=True)
+    ours = p[:, kept].astype(float)
+    ours /= ours.sum(axis=1, keepdims=True)
     answers = np.array(kept)[ours.argmax(axis=1)]
     assert (
         masked.scores.accuracy == (answers == labels).mean() > whole.scores.accuracy == (p.argmax(1) == labels).mean()
@@ -63,9 +64,10 @@ def test_an_image_with_nothing_on_the_shared_classes_is_undecided_between_them()
     assert masked.scores.log_loss == pytest.approx(np.log(2) / 3, abs=1e-6)
 
 
-def test_nothing_is_masked_where_nothing_is_missing():
+def test_nothing_is_masked_where_nothing_is_missing_or_one_class_is_left():
     labels = np.arange(70) % 7
     assert views(labels, np.eye(7)[labels], EMOTIONS)[1] is None
+    assert views(np.zeros(70, int), np.eye(7)[labels], EMOTIONS)[1] is None
 
 
 def cells(right: np.ndarray) -> np.ndarray:

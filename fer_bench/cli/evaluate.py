@@ -105,7 +105,8 @@ def text(evaluation: Evaluation) -> str:
         counts = ", ".join(f"{name} ({count:,})" for name, count in e.dropped.items())
         lines.append(f"dropped, as the model does not know them: {counts}")
     if e.missing:
-        lines.append(f"without an image in {e.data}: {', '.join(e.missing)}; masked leaves these outputs out")
+        masked = "; masked leaves these outputs out" if e.masked else ""
+        lines.append(f"without an image in {e.data}: {', '.join(e.missing)}{masked}")
     views = {"all outputs": e.whole} | ({"masked": e.masked} if e.masked else {})
     rows = [[name, *(scores_text(view, name) for view in views.values())] for name in ("accuracy", "macro_f1")]
     lines += ["", tabulate(rows, ["in %", *views], disable_numparse=True), ""]

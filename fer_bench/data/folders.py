@@ -113,8 +113,9 @@ def _labels(
     names = [emotion(home.name) or "" for home in homes]
     known = set(names) - {""}
     if "" in names:
-        first = names.index("")
-        _check_other(paths[first], homes[first], where, how)
+        _check_others(
+            [(path, home) for path, home, name in zip(paths, homes, names, strict=True) if not name], where, how
+        )
         names = [name or home.name.strip().lower() for name, home in zip(names, homes, strict=True)]
     try:
         merged = merged_classes(EMOTIONS, sorted(name for name in known if "+" in name))
@@ -127,15 +128,18 @@ def _labels(
     return labels, classes
 
 
-def _check_other(path: PurePosixPath, home: PurePosixPath, where: str, how: Reading) -> None:
-    """Raises InputError where a folder that is none of our emotions' can't be that of another one."""
+def _check_others(others: list[tuple[PurePosixPath, PurePosixPath]], where: str, how: Reading) -> None:
+    """Raises InputError where images, each with its folder that is none of our emotions', are in none of another one."""
     if not how.foreign:
         known = ", ".join(EMOTIONS)
-        raise InputError(f"{where}: folder of {path} is no emotion; known are {known}, angry, happy, ...")
-    if how.subject and (not home.name or usage_code(home.name) is not None):
-        raise InputError(f"{where}: {path} has no folder for its subject; happy/S001/1.png is wanted")
-    if not how.subject and emotion(home.parent.name):
-        raise InputError(f"{where}: {path} stands below the emotion's folder; if in a subject's, --subject {FOLDER}")
+        raise InputError(f"{where}: folder of {others[0][0]} is no emotion; known are {known}, angry, happy, ...")
+    for path, home in others:
+        if how.subject and (not home.name or usage_code(home.name) is not None):
+            raise InputError(f"{where}: {path} has no folder for its subject; happy/S001/1.png is wanted")
+        if not how.subject and emotion(home.parent.name):
+            raise InputError(
+                f"{where}: {path} stands below the emotion's folder; if in a subject's, --subject {FOLDER}"
+            )
 
 
 def _usages(paths: list[PurePosixPath], homes: list[PurePosixPath], where: str) -> list[int | None]:

@@ -73,8 +73,14 @@ def evaluate(
         )
         fresh = work / OUT
         fresh.mkdir()
-        arrays = {"rows": rows.astype(np.int32), "labels": labels[rows], "probabilities": probabilities}
-        np.savez_compressed(fresh / PREDICTIONS, **arrays | ({} if whom is None else {"subjects": whom}))
+        subject_of = {} if whom is None else {"subjects": whom}
+        np.savez_compressed(
+            fresh / PREDICTIONS,
+            rows=rows.astype(np.int32),
+            labels=labels[rows],
+            probabilities=probabilities,
+            **subject_of,  # type: ignore[arg-type]  # its own keywords are no arrays
+        )
         (fresh / EVALUATION).write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
         store.publish(fresh, run.folder / EVALUATIONS / evaluation.slug)
     finally:
