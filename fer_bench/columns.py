@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .records import RunRecord
+from .records import EXTERNAL, RunRecord
 
 NOT_RUN = "not run yet"
 #: The phases that are part of a fit; the images are loaded before it.
@@ -105,6 +105,9 @@ class Row:
             parts.append("superseded: its runner or recipe has changed since")
         if self.unranked:
             parts.append(f"not ranked: {self.unranked}")
+        if self.family == EXTERNAL:
+            words = {str(run.training.extra.get("note") or "") for run in self.runs}
+            parts += ["scored from predictions, not run here", *sorted(filter(None, words))]
         if self.records:
             job = self.records[0].job
             iterates = not self.runs or any(run.training.epochs_planned for run in self.runs)

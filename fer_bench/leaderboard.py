@@ -11,7 +11,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .columns import COLUMNS, NOT_RUN, Column, Row, percent
-from .records import RunRecord
+from .records import EXTERNAL, RunRecord
 from .stats import Estimate
 
 if TYPE_CHECKING:
@@ -103,8 +103,12 @@ class Board:
         )
 
     def by_hardware(self) -> list[tuple[str, Board]]:
-        """For each hardware, the rows with their runs there: times can be compared only within one of these boards."""
-        places = sorted({run.environment.hardware for row in self.rows for run in row.runs})
+        """For each hardware, the rows with their runs there: times can be compared only within one of these boards.
+
+        External systems have no cost, and no place.
+        """
+        runs = [run for row in self.rows for run in row.runs if row.family != EXTERNAL]
+        places = sorted({run.environment.hardware for run in runs})
         apart = [(place, tuple(row.on(place) for row in self.rows)) for place in places]
         return [(place, replace(self, rows=tuple(row for row in rows if row.runs))) for place, rows in apart]
 

@@ -13,20 +13,23 @@ from .errors import InputError
 class EmotionScores(BaseModel):
     """One emotion of the test part. ``accuracy`` is its recall, the field's per-emotion accuracy.
 
-    ``confidence`` is the mean probability given to the predicted label over this emotion's images; ``distribution`` the
-    number of its images predicted as each class, in class order.
+    ``confidence`` is the mean probability given to the predicted label over this emotion's images, None where there are
+    no probabilities; ``distribution`` the number of its images predicted as each class, in class order.
     """
 
     images: int
     precision: float
     recall: float
     f1: float
-    confidence: float
+    confidence: float | None
     distribution: list[int]
 
 
 class Scores(BaseModel):
-    """All scores of one set of predictions; fractions in [0, 1] unless said otherwise."""
+    """All scores of one set of predictions; fractions in [0, 1] unless said otherwise.
+
+    Those that take probabilities are None for answers alone; see ``score_answers``.
+    """
 
     images: int
     accuracy: float
@@ -37,10 +40,10 @@ class Scores(BaseModel):
     weighted_f1: float
     macro_f1: float
     balanced_accuracy: float
-    top2_accuracy: float
+    top2_accuracy: float | None
     binary_accuracy: float
-    log_loss: float
-    calibration_error: float
+    log_loss: float | None
+    calibration_error: float | None
     confusion: list[list[int]]
     emotions: dict[str, EmotionScores]
 
@@ -109,6 +112,22 @@ def score(
             )
         },
     )
+
+
+def score_answers(
+    labels: np.ndarray, answers: np.ndarray, classes: Sequence[str], seen: np.ndarray | None = None
+) -> Scores:
+    """Scores answers without probabilities: (N,) int indices into ``classes``; labels and seen as for ``score``.
+
+    Top-2 accuracy, log loss, calibration error and confidence would be those of an answer that is always sure of itself:
+    they are None. ``binary_accuracy`` takes the answers as one-hot outputs.
+
+    Raises InputError where shapes or labels make no sense.
+    """
+    scores = score(labels, np.eye(len(classes))[answers], classes, seen)
+    emotions = {name: emotion.model_copy(update={"confidence": None}) for name, emotion in scores.emotions.items()}
+    nothing = dict.fromkeys(("top2_accuracy", "log_loss", "calibration_error"))
+    return scores.model_copy(update={"emotions": emotions, **nothing})
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from .metrics import Scores
 
 SCHEMA_VERSION = 1
+#: Family, recipe and device of a record whose predictions were made elsewhere; see fer_bench.external.
+EXTERNAL = "external"
 Status = Literal["ok", "error", "timeout", "oom", "interrupted", "skipped"]
 
 
@@ -17,7 +19,10 @@ class _Model(BaseModel):
 
 
 class JobInfo(_Model):
-    """The job as it stood in the plan; ``key`` is the sha256 over all that can change the result."""
+    """The job as it stood in the plan; ``key`` is the sha256 over all that can change the result.
+
+    Of an external system, nobody knows how many images it learned from.
+    """
 
     key: str
     runner: str
@@ -32,8 +37,8 @@ class JobInfo(_Model):
     classes: list[str]
     split: str
     split_digest: str
-    train_images: int
-    validation_images: int
+    train_images: int | None
+    validation_images: int | None
     test_images: int
     seed: int
     epochs: int | None = None

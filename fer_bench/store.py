@@ -37,7 +37,10 @@ class StoredRun(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """Rows of the data set (n,) int32, their labels (n,) int8 and probabilities (n, classes) float16."""
+    """Rows of the data set (n,) int32, their labels (n,) int8 and probabilities (n, classes) float16.
+
+    Of an external system, float32 where the file had more digits, and one-hot where it had answers alone.
+    """
 
     rows: np.ndarray
     labels: np.ndarray
@@ -133,11 +136,7 @@ class Store:
         return folder
 
     def commit(self, record: RunRecord, artifacts: Path | None) -> Path:
-        """Puts a record, with the files of ``artifacts`` (moved), in its place, replacing what stood there.
-
-        The new folder is made whole beside it and renamed, so that a reader, or a kill, sees the old one, the new one or
-        none, never a half.
-        """
+        """Puts a record, with the files of ``artifacts`` (moved), in its place, replacing what stood there."""
         final = self.folder(record.job)
         fresh = self.root / WORK / f"commit-{uuid.uuid4().hex[:8]}"
         if artifacts is not None:
@@ -148,15 +147,26 @@ class Store:
             file.write(record.model_dump_json(indent=1) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        final.parent.mkdir(parents=True, exist_ok=True)
-        if final.exists():
-            old = self.root / WORK / f"old-{uuid.uuid4().hex[:8]}"
-            final.rename(old)
-            fresh.rename(final)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            fresh.rename(final)
+        self.publish(fresh, final)
         return final
+
+    def publish(self, fresh: Path, final: Path) -> None:
+        """Renames a folder that was made whole below ``.work`` to ``final``, replacing what stood there.
+
+        A reader, or a kill, sees the old one, the new one or none, never a half.
+        """
+        final.parent.mkdir(parents=True, exist_ok=True)
+        old = self.root / WORK / f"old-{uuid.uuid4().hex[:8]}"
+        if final.exists():
+            final.rename(old)
+        fresh.rename(final)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def remove(self, folder: Path) -> None:
+        """Takes a run's folder away, whole or not at all."""
+        old = self.root / WORK / f"old-{uuid.uuid4().hex[:8]}"
+        folder.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
 
     def clean(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,10 @@ def imported_by(*arguments: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("command", ["", "run", "list", "info", "new-runner", "doctor", "data", "report", "compare"])
+@pytest.mark.parametrize(
+    "command",
+    ["", "run", "list", "info", "new-runner", "doctor", "data", "report", "compare", "score", "evaluate"],
+)
 def test_help_imports_nothing_heavy(command):
     assert not imported_by(*command.split(), "--help") & HEAVY
 

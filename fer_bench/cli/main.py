@@ -18,6 +18,8 @@ COMMANDS = {
     "run": "run",
     "report": "report",
     "compare": "compare",
+    "score": "score",
+    "evaluate": "evaluate",
     "list": "runners",
     "info": "runners",
     "new-runner": "runners",

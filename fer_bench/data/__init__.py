@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .dataset import Dataset
 
 #: What to give as a path to get the embedded set although there is other data.
@@ -47,6 +49,29 @@ def load_dataset(
     dataset = _read_cached(found) if cache else _read(found)
     note = ", ".join([f"{len(dataset):,} images", *([why] if why else [])])
     return apply_scheme(replace(dataset, source=f"{found.name} ({note})"), scheme, merge)
+
+
+def load_foreign(path: str | Path, subject: str = "") -> tuple[Dataset, np.ndarray | None]:
+    """Data to evaluate a model on, of any form; emotions that FER-2013 lacks are classes of their own. Not cached.
+
+    Args:
+        path: a file or folder, or "synthetic".
+        subject: the column of a table, or for image folders "folder", that names whom an image shows; "" for nobody.
+
+    Returns:
+        The data, and the subject of each row, (N,) str, or None.
+
+    Raises:
+        InputError: nothing there, bad data (with its place), no such column.
+    """
+    from .reader import read_foreign
+    from .synthetic import synthetic
+
+    if str(path) != SYNTHETIC or Path(path).exists():
+        return read_foreign(Path(path).expanduser(), subject)
+    if subject:
+        raise InputError(f"--subject {subject}: the embedded set has no subjects")
+    return synthetic(), None
 
 
 def find(path: str | Path | None) -> tuple[Path | None, str]:

@@ -13,12 +13,12 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
-from .fer2013 import Faces, PixelError, parse_pixels
+from .fer2013 import STRICT, Faces, PixelError, Reading, parse_pixels
 from .folders import decode
-from .names import emotion, usage_code
+from .names import Classes, emotion, usage_code
 
 
-def read_npz(path: Path) -> Faces:
+def read_npz(path: Path, how: Reading = STRICT) -> Faces:
     """Reads ``images`` (N, 48, 48), ``labels`` (N,) and, if there, ``usage`` (N,) and ``classes`` (names in label order).
 
     Labels and usage may be names or numbers. Without ``classes``, label numbers are FER-2013's.
@@ -31,10 +31,11 @@ def read_npz(path: Path) -> Faces:
             arrays = {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not readable as .npz ({error})") from None
-    for name in ("images", "labels"):
+    needed = ("images", "labels", *filter(None, [how.subject]))
+    for name in needed:
         if name not in arrays:
             raise InputError(
-                f"{path}: no array {name!r}, only {', '.join(arrays) or 'nothing'}; images and labels are needed"
+                f"{path}: no array {name!r}, only {', '.join(arrays) or 'nothing'}; {' and '.join(needed)} are needed"
             )
     images, labels = arrays["images"], arrays["labels"]
     if len(labels) == 0 or images.size != len(labels) * IMAGE_SIZE * IMAGE_SIZE or images.shape[0] != len(labels):
@@ -49,14 +50,17 @@ def read_npz(path: Path) -> Faces:
         if len(outside):
             raise InputError(f"{path}, row {outside[0]}: a pixel is outside 0 to 255")
     names = [str(name) for name in arrays["classes"]] if "classes" in arrays else None
-    numbers, classes = _labels(labels.tolist(), names, str(path))
+    numbers, classes = _labels(labels.tolist(), names, str(path), how.foreign)
     usage = _codes(arrays["usage"].tolist(), str(path)) if "usage" in arrays else None
     if usage is not None and len(usage) != len(numbers):
         raise InputError(f"{path}: {len(usage)} usages with {len(numbers)} labels")
-    return Faces(images.astype(np.uint8, copy=False), numbers, usage, classes)
+    subjects = arrays[how.subject].astype(str) if how.subject else None
+    if subjects is not None and subjects.shape != numbers.shape:
+        raise InputError(f"{path}: {how.subject} of shape {subjects.shape} with {len(numbers)} labels")
+    return Faces(images.astype(np.uint8, copy=False), numbers, usage, classes, subjects)
 
 
-def read_parquet(paths: Sequence[Path], where: str) -> Faces:
+def read_parquet(paths: Sequence[Path], where: str, how: Reading = STRICT) -> Faces:
     """Reads the parquet files of one data set, in the order train, validation, test.
 
     Columns: ``image`` (bytes of an image file, or a struct with ``bytes``) or ``pixels`` (text); ``label`` or ``emotion``
@@ -69,7 +73,9 @@ def read_parquet(paths: Sequence[Path], where: str) -> Faces:
     """
     splits = {path: _split_of(path) for path in paths}
     ordered = sorted(paths, key=lambda path: (-1 if splits[path] is None else splits[path], path))
-    parts = [_read_parquet_file(path, splits[path]) for path in ordered]
+    parts = [_read_parquet_file(path, splits[path], how) for path in ordered]
+    if how.foreign:
+        parts = _in_common_classes(parts)
     if len({part.classes for part in parts}) > 1 or len({part.usage is None for part in parts}) > 1:
         raise InputError(f"{where}: the parquet files differ in classes or in whether they say which split they are")
     usages = [part.usage for part in parts if part.usage is not None]
@@ -78,10 +84,18 @@ def read_parquet(paths: Sequence[Path], where: str) -> Faces:
         np.concatenate([part.labels for part in parts]),
         np.concatenate(usages) if usages else None,
         parts[0].classes,
+        np.concatenate([part.subjects for part in parts if part.subjects is not None]) if how.subject else None,
     )
     if not len(faces.labels):
         raise InputError(f"{where}: no rows")
     return faces
+
+
+def _in_common_classes(parts: Sequence[Faces]) -> list[Faces]:
+    """The parts under the classes of all of them, since each has those that it happens to hold."""
+    classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
+    codes = [np.array([classes.index(name) for name in part.classes], np.int8) for part in parts]
+    return [part._replace(labels=code[part.labels], classes=classes) for part, code in zip(parts, codes, strict=True)]
 
 
 def _split_of(path: Path) -> int | None:
@@ -90,7 +104,7 @@ def _split_of(path: Path) -> int | None:
     return usage_code(word) if usage_code(word) is not None else usage_code(path.parent.name)
 
 
-def _read_parquet_file(path: Path, split: int | None) -> Faces:
+def _read_parquet_file(path: Path, split: int | None, how: Reading) -> Faces:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -105,13 +119,21 @@ def _read_parquet_file(path: Path, split: int | None) -> Faces:
     if image is None or label is None:
         missing = "image or pixels" if image is None else "label or emotion"
         raise InputError(f"{where}: no column {missing}, only {', '.join(table.column_names)}")
+    subject = columns.get(how.subject.strip().lower()) if how.subject else None
+    if how.subject and subject is None:
+        raise InputError(f"{where}: no column {how.subject!r}, only {', '.join(table.column_names)}")
     usage = next((columns[name] for name in ("usage", "split") if name in columns), None)
     codes = None if split is None else np.full(len(table), split, np.int8)
     if usage is not None:
         codes = _codes(table.column(usage).to_pylist(), where)
     names = _hugging_face_names(table.schema.metadata or {}, label)
-    labels, classes = _labels(table.column(label).to_pylist(), names, where)
-    return Faces(_images(table.column(image).to_pylist(), where), labels, codes, classes)
+    labels, classes = _labels(table.column(label).to_pylist(), names, where, how.foreign)
+    subjects = (
+        None
+        if subject is None
+        else np.array(["" if value is None else value for value in table.column(subject).to_pylist()], str)
+    )
+    return Faces(_images(table.column(image).to_pylist(), where), labels, codes, classes, subjects)
 
 
 def _images(values: Sequence[Any], where: str) -> np.ndarray:
@@ -132,27 +154,30 @@ def _images(values: Sequence[Any], where: str) -> np.ndarray:
     return images
 
 
-def _labels(values: Sequence[Any], names: Sequence[str] | None, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def _labels(
+    values: Sequence[Any], names: Sequence[str] | None, where: str, foreign: bool = False
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Label numbers or names -> (N,) int8 and the class names that they index.
 
     ``names`` are those of the numbers, FER-2013's if None; its seven emotions in another order are put into its order.
+    In foreign data, a name that is no emotion's, and a number without a name, are classes of their own.
     """
-    canonical = [emotion(name) for name in names] if names is not None else list(EMOTIONS)
-    if None in canonical or len(set(canonical)) < len(canonical):
+    own = [emotion(name) or (name.strip().lower() if foreign else "") for name in names or EMOTIONS]
+    if "" in own or len(set(own)) < len(own):
         raise InputError(f"{where}: classes {', '.join(names or ())} aren't all different known emotions")
-    given = tuple(name for name in canonical if name)
-    classes = EMOTIONS if set(given) == set(EMOTIONS) else given
+    classes = Classes(EMOTIONS if set(own) == set(EMOTIONS) else own, foreign)
     labels = np.empty(len(values), np.int8)
     for row, value in enumerate(values):
-        name = emotion(value) if isinstance(value, str) else None
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(given):
-            name = given[value]
-        if name not in classes:
+        name = value
+        if isinstance(value, int) and not isinstance(value, bool):
+            name = own[value] if 0 <= value < len(own) else str(value)
+        code = classes.code(name) if isinstance(name, str) else None
+        if code is None:
             raise InputError(
-                f"{where}, row {row}: label {value!r} is none of 0 to {len(given) - 1} or {', '.join(classes)}"
+                f"{where}, row {row}: label {value!r} is none of 0 to {len(own) - 1} or {', '.join(classes.names)}"
             )
-        labels[row] = classes.index(name)
-    return labels, classes
+        labels[row] = code
+    return labels, tuple(classes.names)
 
 
 def _codes(values: Sequence[Any], where: str) -> np.ndarray:

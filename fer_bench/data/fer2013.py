@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
 from ..errors import InputError
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
-from .names import usage_code
+from .names import Classes, usage_code
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,12 +26,30 @@ _BLOCK, _ROWS = 1 << 19, 64
 
 
 class Faces(NamedTuple):
-    """What a reader returns: images (N, 48, 48) uint8, labels (N,) int8, usage (N,) int8 or None, class names."""
+    """What a reader returns: images (N, 48, 48) uint8, labels (N,) int8, usage (N,) int8 or None, class names.
+
+    ``subjects`` (N,) names whom each image shows, where the reader was told where that stands.
+    """
 
     images: np.ndarray
     labels: np.ndarray
     usage: np.ndarray | None
     classes: tuple[str, ...] = EMOTIONS
+    subjects: np.ndarray | None = None
+
+
+class Reading(NamedTuple):
+    """What a reader makes of data that is not FER-2013's.
+
+    With ``foreign``, emotions that FER-2013 lacks are classes of their own names; without, they are mistakes.
+    ``subject`` is the column (of .npz: the array) that names each image's subject, or "folder", or "".
+    """
+
+    foreign: bool = False
+    subject: str = ""
+
+
+STRICT = Reading()
 
 
 class CellError(ValueError):
@@ -49,7 +68,7 @@ class PixelError(CellError):
         super().__init__(row, "pixels", message)
 
 
-def read_csv(reopen: Callable[[], IO[bytes]], where: str) -> Faces:
+def read_csv(reopen: Callable[[], IO[bytes]], where: str, how: Reading = STRICT) -> Faces:
     """Reads a CSV with the columns emotion, pixels and, if there is one, Usage; any order, any case, spaces ignored.
 
     ``reopen`` opens the file from its beginning (again, where a mistake has to be located); ``where`` names it in
@@ -64,31 +83,36 @@ def read_csv(reopen: Callable[[], IO[bytes]], where: str) -> Faces:
 
     with reopen() as stream:
         header = _header(stream, where)
-        emotion, pixels, usage = (header.get(name) for name in ("emotion", "pixels", "usage"))
-        if emotion is None or pixels is None:
-            missing = "emotion" if emotion is None else "pixels"
+        subject = how.subject.strip().lower()
+        needed = ("emotion", "pixels", *filter(None, [subject]))
+        missing = next((name for name in needed if name not in header), None)
+        if missing:
             found = ", ".join(name[:20] for name in list(header)[:6])
             raise InputError(
-                f"{where}, line 1: no column {missing!r}, only {found}; columns emotion and pixels are needed"
+                f"{where}, line 1: no column {missing!r}, only {found}; columns {' and '.join(needed)} are needed"
             )
-
         names = [f"f{i}" for i in range(header.width)]
-        wanted = [names[i] for i in (emotion, pixels, usage) if i is not None]
-        types = {name: pa.dictionary(pa.int32(), pa.string()) for name in wanted} | {names[pixels]: pa.string()}
+        column = {name: names[header[name]] for name in (*needed, "usage") if name in header}
+        types = dict.fromkeys(column.values(), pa.dictionary(pa.int32(), pa.string())) | {column["pixels"]: pa.string()}
         faces = bytearray()  # grows in place, where joining blocks would take the memory twice
         labels, usages = [np.empty(0, np.int8)], [np.empty(0, np.int8)]
+        classes, subjects = Classes(foreign=how.foreign), []
+        label = partial(_foreign_label, classes) if how.foreign else _label
         try:
             for block in arrow_csv.open_csv(
                 stream,
                 arrow_csv.ReadOptions(column_names=names, block_size=_BLOCK),
-                convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=wanted),
+                convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=list(types)),
             ):
                 try:
-                    labels.append(_codes(block.column(0), "emotion", _label, "is no label; 0 to 6 are known"))
-                    if usage is not None:
+                    emotions = block.column(column["emotion"])
+                    labels.append(_codes(emotions, "emotion", label, "is no label; 0 to 6 are known"))
+                    if "usage" in column:
                         known = f"is unknown; {', '.join(USAGES)} are known"
-                        usages.append(_codes(block.column(2), "Usage", usage_code, known))
-                    faces += parse_pixels(block.column(1).to_pylist()).data
+                        usages.append(_codes(block.column(column["usage"]), "Usage", usage_code, known))
+                    if subject:
+                        subjects += block.column(column[subject]).to_pylist()
+                    faces += parse_pixels(block.column(column["pixels"]).to_pylist()).data
                 except CellError as error:
                     row = len(faces) // PIXELS + error.row
                     _fail(reopen, where, row, error.column, str(error))
@@ -98,11 +122,23 @@ def read_csv(reopen: Callable[[], IO[bytes]], where: str) -> Faces:
     if not faces:
         raise InputError(f"{where}: no rows below the header line; is the download complete?")
     images = np.frombuffer(faces, np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
-    return Faces(images, np.concatenate(labels), np.concatenate(usages) if usage is not None else None)
+    return Faces(
+        images,
+        np.concatenate(labels),
+        np.concatenate(usages) if "usage" in column else None,
+        tuple(classes.names),
+        np.array(subjects, str) if subject else None,
+    )
 
 
 def _label(text: str) -> int | None:
     return _LABELS.get(text.strip())
+
+
+def _foreign_label(classes: Classes, text: str) -> int | None:
+    """FER-2013's numbers mean what they mean there; others, as an 8th emotion may have, are names as any word is."""
+    label = _label(text)
+    return classes.code(text) if label is None else label
 
 
 def _codes(column: pa.DictionaryArray, name: str, code_of: Callable[[str], int | None], complaint: str) -> np.ndarray:

@@ -13,10 +13,12 @@ import numpy as np
 from ..errors import InputError
 from .archives import Archive
 from .dataset import EMOTIONS, IMAGE_SIZE
-from .fer2013 import Faces
-from .names import emotion, merged_classes, usage_code
+from .fer2013 import STRICT, Faces, Reading
+from .names import MOST_CLASSES, emotion, merged_classes, usage_code
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
+#: What names the subject in an image folder: a folder of its own inside that of the emotion.
+FOLDER = "folder"
 #: An image file beyond this is no face; it bounds what one member of an archive can unpack to.
 MAX_IMAGE_BYTES = 64 << 20
 
@@ -37,19 +39,20 @@ def walk(folder: Path) -> Iterator[PurePosixPath]:
         yield from (relative / name for name in sorted(files) if not name.startswith("."))
 
 
-def read_folder(folder: Path) -> Faces:
+def read_folder(folder: Path, how: Reading = STRICT) -> Faces:
     """Reads the images below ``folder``; see ``read_tree``."""
     paths = [path for path in walk(folder) if is_image(path)]
-    return read_tree(paths, ((folder / path).read_bytes() for path in paths), str(folder))
+    return read_tree(paths, ((folder / path).read_bytes() for path in paths), str(folder), how)
 
 
-def read_archived_folder(archive: Archive) -> Faces:
+def read_archived_folder(archive: Archive, how: Reading = STRICT) -> Faces:
     """Reads the images inside an archive, in place; see ``read_tree``."""
     names = [name for name in archive.members if is_image(PurePosixPath(name))]
     return read_tree(
         [PurePosixPath(name) for name in names],
         (archive.open(name, MAX_IMAGE_BYTES).read() for name in names),
         str(archive.path),
+        how,
     )
 
 
@@ -59,13 +62,15 @@ def is_image(path: PurePosixPath) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not shadow
 
 
-def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str) -> Faces:
+def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str, how: Reading = STRICT) -> Faces:
     """Images whose label is the name of their folder, and whose usage is the name of the folder above, if that is one.
 
     Within a usage folder, a file name such as ``PrivateTest_123.jpg`` tells the usage better than the folder does.
     Where all file names are different numbers, as our own export writes them, rows come in that order (so that the
     digest equals that of the file exported from), else sorted by usage, class and name. Any size and mode is turned
     into 48x48 gray.
+
+    Where the subject is a "folder", it is one between an emotion's and its images: happy/S001/1.png.
 
     Raises:
         InputError: no images, an unknown emotion, folders that aren't one tree, an unreadable image.
@@ -74,19 +79,11 @@ def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str)
         raise InputError(
             f"{where}: no images and no CSV; expected train/happy/1.png, happy/1.png or fer2013.csv inside"
         )
-    names = {path: emotion(path.parent.name) for path in paths}
-    unknown = next((path for path, name in names.items() if name is None), None)
-    if unknown is not None:
-        raise InputError(
-            f"{where}: folder of {unknown} is no emotion; known are {', '.join(EMOTIONS)}, angry, happy, ..."
-        )
-    try:
-        classes = merged_classes(EMOTIONS, sorted({name for name in names.values() if name and "+" in name}))
-        labels = [classes.index(name) for name in names.values() if name]
-    except ValueError:
-        raise InputError(f"{where}: an emotion stands both merged and by itself, or in two merged folders") from None
-
-    usages = _usages(paths, where)
+    if how.subject not in ("", FOLDER):
+        raise InputError(f"{where}: image folders have no column {how.subject!r}; --subject {FOLDER} is for them")
+    homes = [path.parent.parent if how.subject else path.parent for path in paths]
+    labels, classes = _labels(paths, homes, where, how)
+    usages = _usages(paths, homes, where)
     places = [
         _Place(-1 if usage is None else usage, label, path.name)
         for path, label, usage in zip(paths, labels, usages, strict=True)
@@ -105,15 +102,52 @@ def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str)
         np.array(labels, np.int8)[order],
         np.array(usages, np.int8)[order] if usages[0] is not None else None,
         classes,
+        np.array([path.parent.name for path in paths])[order] if how.subject else None,
     )
 
 
-def _usages(paths: list[PurePosixPath], where: str) -> list[int | None]:
+def _labels(
+    paths: list[PurePosixPath], homes: list[PurePosixPath], where: str, how: Reading
+) -> tuple[list[int], tuple[str, ...]]:
+    """The label of each image, from the name of its emotion's folder (one of ``homes``), and the classes."""
+    names = [emotion(home.name) or "" for home in homes]
+    known = set(names) - {""}
+    if "" in names:
+        _check_others(
+            [(path, home) for path, home, name in zip(paths, homes, names, strict=True) if not name], where, how
+        )
+        names = [name or home.name.strip().lower() for name, home in zip(names, homes, strict=True)]
+    try:
+        merged = merged_classes(EMOTIONS, sorted(name for name in known if "+" in name))
+        classes = (*merged, *sorted(set(names) - known))
+        labels = [classes.index(name) for name in names]
+    except ValueError:
+        raise InputError(f"{where}: an emotion stands both merged and by itself, or in two merged folders") from None
+    if len(classes) > MOST_CLASSES:
+        raise InputError(f"{where}: {len(classes)} folders; one for each emotion is wanted")
+    return labels, classes
+
+
+def _check_others(others: list[tuple[PurePosixPath, PurePosixPath]], where: str, how: Reading) -> None:
+    """Raises InputError where images, each with its folder that is none of our emotions', are in none of another one."""
+    if not how.foreign:
+        known = ", ".join(EMOTIONS)
+        raise InputError(f"{where}: folder of {others[0][0]} is no emotion; known are {known}, angry, happy, ...")
+    for path, home in others:
+        if how.subject and (not home.name or usage_code(home.name) is not None):
+            raise InputError(f"{where}: {path} has no folder for its subject; happy/S001/1.png is wanted")
+        if not how.subject and emotion(home.parent.name):
+            raise InputError(
+                f"{where}: {path} stands below the emotion's folder; if in a subject's, --subject {FOLDER}"
+            )
+
+
+def _usages(paths: list[PurePosixPath], homes: list[PurePosixPath], where: str) -> list[int | None]:
     """The usage of each image, or None for all; InputError where the folders don't make one tree."""
     usages: list[int | None] = []
     roots = set()
-    for path in paths:
-        above = path.parent.parent
+    for path, home in zip(paths, homes, strict=True):
+        above = home.parent
         usage = usage_code(above.name)
         roots.add(above if usage is None else above.parent)
         named = path.name.split("_")[0]
@@ -121,7 +155,7 @@ def _usages(paths: list[PurePosixPath], where: str) -> list[int | None]:
             usage = usage_code(named)
         usages.append(usage)
     if len(roots) > 1 or (None in usages and set(usages) != {None}):
-        found = ", ".join(sorted({str(path.parent.parent) for path in paths})[:4])
+        found = ", ".join(sorted({str(home.parent) for home in homes})[:4])
         raise InputError(f"{where}: images stand below {found}; one tree of train, validation and test is wanted")
     return usages
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from .dataset import EMOTIONS, USAGES
 
+#: What a column or folder of emotions has at most; beyond that, it holds something else.
+MOST_CLASSES = 100
 _EMOTIONS = {name: name for name in EMOTIONS} | {
     "angry": "anger",
     "disgusted": "disgust",
@@ -39,6 +41,24 @@ def emotion(text: str) -> str | None:
     if len(known) < len(parts) or len(set(known)) < len(known):
         return None
     return "+".join(sorted(known, key=EMOTIONS.index))
+
+
+class Classes:
+    """The classes of a data set, as a reader meets their names: those given, and in foreign data any others.
+
+    ``names`` are the classes; a code is an index into them.
+    """
+
+    def __init__(self, names: Iterable[str] = EMOTIONS, foreign: bool = False) -> None:
+        self.names = list(names)
+        self.foreign = foreign
+
+    def code(self, text: str) -> int | None:
+        """Of the class that a word stands for; None where it stands for none. Foreign data has at most 100."""
+        name = emotion(text) or text.strip().lower()
+        if self.foreign and name and name not in self.names and len(self.names) < MOST_CLASSES:
+            self.names.append(name)
+        return self.names.index(name) if name in self.names else None
 
 
 def usage_code(text: str) -> int | None:

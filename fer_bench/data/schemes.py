@@ -66,6 +66,11 @@ def apply_scheme(dataset: Dataset, scheme: str = "seven", merge: Sequence[str] =
     )
 
 
+def rows_kept(dataset: Dataset, scheme: str) -> np.ndarray:
+    """(n,) int64, the rows of ``dataset``, under no scheme yet, that ``apply_scheme`` keeps."""
+    return np.flatnonzero(np.isin(dataset.labels, [dataset.classes.index(name) for name in SCHEMES[scheme]]))
+
+
 def _merge(text: str, classes: tuple[str, ...]) -> str:
     """ "neutral+sad" -> "sadness+neutral" """
     known = ", ".join(classes)

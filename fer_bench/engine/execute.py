@@ -105,14 +105,21 @@ def prepare(job: Job, work: Path, options: Options, device: str) -> None:
     write_json(work / TASK, task)
 
 
-def watch(work: Path, options: Options, environment: Mapping[str, str], report: Report, stop: Event) -> dict[str, Any]:
-    """Starts the worker and waits for it, passing its progress on; returns its outcome."""
+def watch(
+    work: Path,
+    options: Options,
+    environment: Mapping[str, str],
+    report: Report,
+    stop: Event,
+    module: str = "fer_bench.engine.worker",
+) -> dict[str, Any]:
+    """Starts the worker, ``module``, and waits for it, passing its progress on; returns its outcome."""
     stopped = {"status": "interrupted", "message": "stopped by the user", "hint": "run the same command again"}
     if stop.is_set():
         return stopped
     with (work / LOG).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fer_bench.engine.worker", str(work)],
+            [sys.executable, "-m", module, str(work)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

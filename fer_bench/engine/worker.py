@@ -12,7 +12,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,11 @@ TASK, INPUT, PROGRESS, OUTCOME, LOG, OUT = (
 )
 
 
-def main(folder: Path) -> int:
-    """Runs the task in ``folder``; 0 where the outcome is ok."""
+def main(folder: Path, work: Callable[[dict[str, Any], Path], dict[str, Any]]) -> int:
+    """Does the task in ``folder`` with ``work``, and writes its outcome; 0 where that is ok."""
     task = json.loads((folder / TASK).read_text(encoding="utf-8"))
     try:
-        outcome = run(task, folder)
+        outcome = work(task, folder)
     except InputError as error:
         outcome = {"status": "error", "message": str(error)}
     except MemoryError as error:
@@ -259,4 +259,4 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), run))

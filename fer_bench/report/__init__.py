@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..columns import Row
 from ..errors import InputError
+from ..evaluation import Evaluation, read_evaluations
 from ..leaderboard import Board, file_name
 from ..ranking import leaderboards
 from ..runners.base import RunnerInfo
@@ -49,8 +50,9 @@ def write_report(
     pictures: dict[str, bytes] = {}
     sections = [_section(board, folders, pictures) for board in found]
     files = {CSV: frame(found).to_csv(index=False, lineterminator="\n").encode(), README: b""}
-    files[README] = _render(found, sections, known).encode()
     files[PAGE] = html.page(found, runs, root).encode()
+    evaluations = [evaluation for run in runs for evaluation in read_evaluations(run.folder)]
+    files[README] = _render(found, sections, known, evaluations).encode()
     files |= {f"{PLOTS}/{name}": data for name, data in pictures.items()}
     try:
         (root / PLOTS).mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,12 @@ def frame(found: Sequence[Board]) -> pd.DataFrame:
     return pd.concat([board.frame() for board in found], ignore_index=True)
 
 
-def _render(found: Sequence[Board], sections: list[dict[str, Any]], runners: Mapping[str, RunnerInfo]) -> str:
+def _render(
+    found: Sequence[Board],
+    sections: list[dict[str, Any]],
+    runners: Mapping[str, RunnerInfo],
+    evaluations: Iterable[Evaluation],
+) -> str:
     import jinja2
 
     environment = jinja2.Environment(
@@ -84,6 +91,7 @@ def _render(found: Sequence[Board], sections: list[dict[str, Any]], runners: Map
         hardware=markdown.hardware(runs),
         nothing=f"{600 / 7:.1f}",
         boards=sections,
+        cross_dataset=markdown.cross_dataset_table(evaluations),
         published=markdown.published_table(found, runners),
     )
 

@@ -1,0 +1,34 @@
+"""A trained model on other images, in a process of its own (``python -m fer_bench.engine.predict FOLDER``).
+
+It reads ``task.json`` and ``images.npy`` from FOLDER, loads the model, and writes ``probabilities.npy`` and
+``outcome.json``, as the worker does. It is given no labels.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .worker import checked, main, ran_on
+
+IMAGES, PROBABILITIES = "images.npy", "probabilities.npy"
+
+
+def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Load and predict; returns the outcome."""
+    from .. import registry
+
+    for warning in registry.load_plugins(task["plugins"]):
+        print(warning, file=sys.stderr)
+    runner = registry.make(task["spec"], task["recipe"])
+    runner.load(Path(task["model"]))
+    images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+    np.save(folder / PROBABILITIES, checked(runner.predict_proba(images), len(images), len(task["classes"])))
+    return {"status": "ok", "ran_on": ran_on(task["device"])}
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), run))

@@ -1,0 +1,157 @@
+"""``fer-bench evaluate`` on models trained on the tiny set: a plugin's, and a deep one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from made_records import record
+from PIL import Image
+
+from fer_bench.cli import main
+from fer_bench.store import Store
+
+FAULTY = str(Path(__file__).parents[1] / "engine" / "faulty.py")
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [*map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_npz, tmp_path_factory) -> Path:
+    """A results folder with two seeds of a model."""
+    root = tmp_path_factory.mktemp("trained") / "results"
+    done = invoke("run", "good", "--plugin", FAULTY, "--seeds", 2, "--data", tiny_npz, "--results", root)
+    assert done.exit_code == 0, done.output
+    return root
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory) -> Path:
+    """Folders <emotion>/<subject>: the tiny set's happiness, sadness and neutral in brightness, and contempt."""
+    root = tmp_path_factory.mktemp("data") / "CK Plus"
+    rng = np.random.default_rng(3)
+    for name, level in (("happy", 3), ("sad", 4), ("neutral", 6), ("contempt", 2)):
+        for subject in ("S1", "S2", "S3"):
+            (root / name / subject).mkdir(parents=True)
+            for number in range(4):
+                image = np.clip(30 + 30 * level + rng.normal(0, 25, (48, 48)), 0, 255).astype(np.uint8)
+                Image.fromarray(image).save(root / name / subject / f"{number}.png")
+    return root
+
+
+@pytest.fixture
+def evaluate(trained, other):
+    def evaluate(*arguments: object, data: object = other, results: object = trained) -> Result:
+        return invoke("evaluate", *arguments, "--data", data, "--results", results, "--plugin", FAULTY)
+
+    return evaluate
+
+
+def test_every_seed_is_scored_and_kept(evaluate, trained):
+    done = evaluate("good", "--subject", "folder", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert [one["seed"] for one in found] == [0, 1]
+    for one, run in zip(found, sorted(Store(trained).scan()[0], key=lambda run: run.record.job.seed), strict=True):
+        assert (one["images"], one["scored"], one["subjects"]) == (48, 36, 3)
+        assert one["dropped"] == {"contempt": 12}
+        assert one["missing"] == ["anger", "disgust", "fear", "surprise"]
+        (folder,) = (run.folder / "evaluations").iterdir()
+        assert folder.name == f"ck-plus-{one['data_digest'][:8]}"
+        assert json.loads((folder / "evaluation.json").read_text()) == one
+        with np.load(folder / "predictions.npz") as saved:
+            right = saved["probabilities"].argmax(axis=1) == saved["labels"]
+            assert set(saved["subjects"]) == {"S1", "S2", "S3"}
+        assert one["whole"]["scores"]["accuracy"] == right.mean()
+        assert one["masked"]["scores"]["accuracy"] >= right.mean()
+    assert not (trained / ".work").exists()
+    board = invoke("report", "--results", trained).stdout
+    assert "good" in board
+    assert "| ck-plus-" in (trained / "README.md").read_text()
+
+
+def test_a_person_reads_what_was_dropped_and_what_was_masked(evaluate):
+    done = evaluate("good", "--subject", "folder")
+    for words in (
+        "36 of 48 images scored, of 3 subjects",
+        "dropped, as the model does not know them: contempt (12)",
+        "without an image in ck-plus: anger, disgust, fear, surprise",
+        "over subjects [",
+        "f1, masked",
+    ):
+        assert words in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 120
+
+
+def test_a_keras_model_predicts_as_when_it_was_trained(tiny_npz, tmp_path):
+    """Its own test part, as a foreign set, has the scores of the record."""
+    root = tmp_path / "results"
+    (run,) = json.loads(
+        invoke("run", "mlp", "--epochs", 2, "--data", tiny_npz, "--results", root, "--device", "cpu", "--json").stdout
+    )
+    with np.load(tiny_npz) as file:
+        test = file["usage"] == "PrivateTest"
+        np.savez(tmp_path / "part.npz", images=file["images"][test], labels=file["labels"][test])
+    done = invoke("evaluate", "mlp", "--data", tmp_path / "part.npz", "--results", root, "--device", "cpu", "--json")
+    assert done.exit_code == 0, done.output
+    (one,) = json.loads(done.stdout)
+    assert one["whole"]["scores"]["confusion"] == run["scores"]["confusion"]
+    assert one["whole"]["scores"]["log_loss"] == pytest.approx(run["scores"]["log_loss"], abs=1e-3)
+    assert one["masked"] is None
+    assert one["environment"]["backend"] == run["environment"]["backend"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["god"], "did you mean good"),
+        (["good", "--subject", "person"], "no column 'person'"),
+        (["good"], "--subject folder"),
+        (["good:tuned"], "good"),
+        (["good", "--device", "gpu:99"], "gpu"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(evaluate, arguments, words):
+    refused(evaluate(*arguments), words)
+
+
+def refused(done: Result, words: str) -> None:
+    assert done.exit_code == 2, done.output
+    assert words in done.stderr
+    assert len([line for line in done.stderr.splitlines() if "images of" not in line]) == 1
+
+
+def test_data_that_can_not_be_evaluated_on(evaluate, tiny_npz, tmp_path):
+    refused(evaluate("good", data=tmp_path / "gone"), "no such file or folder")
+    refused(evaluate("good", data=tiny_npz), "was trained on tiny.npz")
+    (tmp_path / "broken.npz").write_bytes(b"x")
+    refused(evaluate("good", data=tmp_path / "broken.npz"), "not readable")
+    np.savez(tmp_path / "bored.npz", images=np.zeros((3, 48, 48), np.uint8), labels=["bored"] * 3)
+    refused(
+        evaluate("good", data=tmp_path / "bored.npz"), "no class in common: bored.npz has bored; the model knows anger"
+    )
+    refused(evaluate("good", results=tmp_path / "none"), "no results folder")
+
+
+def test_models_that_are_not_there_or_broken(evaluate, trained, tmp_path):
+    root = tmp_path / "results"
+    shutil.copytree(trained, root, ignore=shutil.ignore_patterns("evaluations"))
+    models = sorted(root.glob("*/official/good/*/model"))
+    (models[0] / "model.joblib").write_bytes(b"x")
+    key = models[0].parent.name.rpartition("-")[2]
+    refused(evaluate(key, "--subject", "folder", results=root), "can't be used")
+    assert not list(root.glob("*/official/good/*/evaluations"))
+    assert not (root / ".work").exists()
+    shutil.rmtree(models[1])
+    done = evaluate(models[1].parent, "--subject", "folder", results=root)
+    refused(done, "has no model")
+    assert "fer-bench run good --recipe default --split official --force" in done.stderr
+    store = Store(root)
+    store.commit(record("their-net", family="external", recipe="external"), None)
+    refused(evaluate("their-net", "--subject", "folder", results=root), "scored from predictions made elsewhere")
