@@ -12,6 +12,8 @@ import numpy as np
 from .records import EXTERNAL, RunRecord
 
 NOT_RUN = "not run yet"
+#: What can have changed since a row was measured.
+STALE = ("runner changed", "recipe changed", "data changed", "split changed")
 #: The phases that are part of a fit; the images are loaded before it.
 FIT_PHASES = ("compile", "train", "validate")
 
@@ -25,6 +27,8 @@ class Row:
     """One line of a board: the runs of one configuration over its seeds. ``runs`` went well, ``failed`` did not.
 
     ``ranking.ranked`` gives it its rank, the intervals of its accuracy and macro F1, and the reason where it can't.
+    ``superseded``: newer records have another version of its runner or recipe. ``stale``: why the row does not stand for
+    what the program, or the data under its name, is today, in words of STALE.
     """
 
     runner: str
@@ -33,6 +37,7 @@ class Row:
     runs: tuple[RunRecord, ...] = ()
     failed: tuple[RunRecord, ...] = ()
     superseded: bool = False
+    stale: tuple[str, ...] = ()
     rank: int | None = None
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     unranked: str = ""
@@ -54,6 +59,16 @@ class Row:
         if self.runs:
             return f"{len(self.runs)} of {len(self.records)} ok"
         return ", ".join(sorted({run.status for run in self.failed}))
+
+    @property
+    def test_selected(self) -> bool:
+        """Whether the test part picked the checkpoint, so that the accuracy on it is no fair one."""
+        return any(run.job.checkpoint == "test" or run.training.checkpoint == "test" for run in self.records)
+
+    @property
+    def rankable(self) -> bool:
+        """Whether the row may have a rank: it has scores, they are fair, and they are of today's program and data."""
+        return bool(self.runs) and not (self.superseded or self.stale or self.test_selected)
 
     def scores(self, name: str) -> list[float]:
         """One of the Scores, for each run that has it."""
@@ -103,6 +118,10 @@ class Row:
             parts.append(f"{seed}{run.status}: {message or 'no reason on record'}")
         if self.superseded:
             parts.append("superseded: its runner or recipe has changed since")
+        elif self.stale:
+            parts.append(f"stale: {', '.join(self.stale)}")
+        if self.test_selected:
+            parts.append("checkpoint picked on the test part: not ranked")
         if self.unranked:
             parts.append(f"not ranked: {self.unranked}")
         if self.family == EXTERNAL:
@@ -248,6 +267,12 @@ def _epochs(row: Row) -> str:
     return f"{run}/{planned}" if planned else run
 
 
+def _revision(row: Row) -> str | None:
+    """The revision of this program, "+dirty" where its tree had changes; those of the runs side by side."""
+    places = (run.environment for run in row.runs)
+    return _distinct(f"{p.git_revision[:7]}{'+dirty' if p.git_dirty else ''}" for p in places if p.git_revision)
+
+
 def _parameters(row: Row) -> int | None:
     return next((run.cost.parameters for run in row.runs if run.cost.parameters is not None), None)
 
@@ -314,5 +339,7 @@ COLUMNS: tuple[Column, ...] = (
     _environment("backend", "Backend", "cost"),
     Column("threads", "Threads", _threads, "string", _threads_span, ("cost",)),
     Column("seeds", "Seeds", lambda row: len(row.records) or None, "Int64"),
+    Column("revision", "Revision", _revision, "string"),
+    Column("stale", "Stale", lambda row: ", ".join(row.stale) or None, "string"),
     Column("note", "Note", lambda row: row.note() or None, "string", tables=("report", "cost")),
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .columns import COLUMNS, NOT_RUN, Column, Row, percent
-from .records import EXTERNAL, RunRecord
+from .columns import COLUMNS, NOT_RUN, STALE, Column, Row, percent
+from .records import EXTERNAL, JobInfo, RunRecord
 from .stats import Estimate
 
 if TYPE_CHECKING:
@@ -23,12 +23,19 @@ WIDTH = 120
 
 
 class Expected(Protocol):
-    """What a board needs to know of a runner that should stand on it; a RunnerInfo has it."""
+    """What a board needs to know of a runner that should stand on it; each of ``registry.infos()`` has it.
+
+    Rows of another version, or of a recipe with another digest, are stale. Without digests nothing is said of recipes.
+    """
 
     @property
     def name(self) -> str: ...
     @property
     def family(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def recipe_digests(self) -> tuple[tuple[str, str], ...]: ...
 
 
 @dataclass(frozen=True)
@@ -139,8 +146,9 @@ def shorten(text: str, length: int = 240) -> str:
 def boards(runs: Iterable[RunRecord], expected: Iterable[Expected] = ()) -> list[Board]:
     """Leaderboards from records in any order: real data before synthetic, ``official`` before other splits.
 
-    Where two records have the same job key, the later one stands. Rows are sorted by accuracy; below them those that
-    failed, then the ``expected`` runners that no record of that board names. Ranks need predictions: ``ranking.ranked``.
+    Where two records have the same job key, the later one stands. Rows are sorted by accuracy; below them those that can't
+    have a rank, sorted likewise: stale ones, and those whose checkpoint the test part picked. Then come those that failed,
+    and the ``expected`` runners that no record of that board names. Ranks need predictions: ``ranking.ranked``.
     """
     latest: dict[tuple[Board, str], RunRecord] = {}
     for run in runs:
@@ -154,8 +162,13 @@ def boards(runs: Iterable[RunRecord], expected: Iterable[Expected] = ()) -> list
     ordered = sorted(
         groups, key=lambda b: (b.dataset.startswith("synthetic"), b.dataset, b.split != "official", repr(b))
     )
+    changed = _changed(groups)
     return [
-        replace(board, rows=_rows(groups[board], known), slug=_slug(board, names[board.dataset, board.split] > 1))
+        replace(
+            board,
+            rows=_rows(groups[board], known, changed.get(board)),
+            slug=_slug(board, names[board.dataset, board.split] > 1),
+        )
         for board in ordered
     ]
 
@@ -163,6 +176,20 @@ def boards(runs: Iterable[RunRecord], expected: Iterable[Expected] = ()) -> list
 def _board_of(run: RunRecord) -> Board:
     job = run.job
     return Board(job.dataset, job.dataset_digest, job.split, job.split_digest, tuple(job.classes), job.test_images)
+
+
+def _changed(groups: Mapping[Board, Sequence[RunRecord]]) -> dict[Board, str]:
+    """The boards whose data or split are no longer those of their name, and which: a newer record has another digest."""
+    latest = {board: max(run.started for run in runs) for board, runs in groups.items()}
+    changed = {}
+    for board in groups:
+        same = [b for b in groups if (b.dataset, b.split, b.classes) == (board.dataset, board.split, board.classes)]
+        newest = max(same, key=lambda b: (latest[b], b == board))
+        if newest.dataset_digest != board.dataset_digest:
+            changed[board] = "data changed"
+        elif newest != board:
+            changed[board] = "split changed"
+    return changed
 
 
 def _slug(board: Board, crowded: bool) -> str:
@@ -185,10 +212,13 @@ def _configuration(run: RunRecord) -> tuple[Any, ...]:
     """What runs of one row share, but for its init, which a failed run may not have come to know."""
     job = run.job
     params = tuple(sorted((name, repr(value)) for name, value in job.params.items()))
-    return job.runner, job.recipe, params, job.weights, job.epochs, job.limit, job.balance, job.fill_digest
+    budget = (job.weights, job.epochs, job.limit, job.balance, job.fill_digest, job.checkpoint)
+    return job.runner, job.recipe, params, *budget
 
 
-def _rows(runs: Iterable[RunRecord], expected: Iterable[Expected]) -> tuple[Row, ...]:
+def _rows(runs: Iterable[RunRecord], expected: Iterable[Expected], changed: str | None) -> tuple[Row, ...]:
+    """The rows of one board; ``changed`` says what of it is no longer that of its name."""
+    known = {info.name: info for info in expected}
     configurations: dict[tuple[Any, ...], dict[tuple[int, str], list[RunRecord]]] = {}
     for run in sorted(runs, key=lambda run: (_configuration(run)[:2], run.job.seed, _age(run))):
         versions = configurations.setdefault(_configuration(run), {})
@@ -197,16 +227,32 @@ def _rows(runs: Iterable[RunRecord], expected: Iterable[Expected]) -> tuple[Row,
     for versions in configurations.values():
         newest = max(versions, key=lambda version: max(_age(run) for run in versions[version]))
         for version, members in versions.items():
-            rows += _rows_of(members, superseded=version != newest)
+            reasons = {_outdated(version, newest), _stale(members[0].job, known.get(members[0].job.runner)), changed}
+            stale = tuple(reason for reason in STALE if reason in reasons)
+            rows += [replace(row, stale=stale) for row in _rows_of(members, superseded=version != newest)]
     rows.sort(key=_place)
     present = {row.runner for row in rows}
-    return (*rows, *(Row(info.name, info.family) for info in expected if info.name not in present))
+    return (*rows, *(Row(info.name, info.family) for info in known.values() if info.name not in present))
+
+
+def _stale(job: JobInfo, info: Expected | None) -> str | None:
+    """What has changed in the program since a job ran; None where nothing did, or the program has no such runner."""
+    if info is None:
+        return None
+    digests = dict(info.recipe_digests)
+    today = (info.version, digests.get(job.recipe) if digests else job.recipe_digest)
+    return _outdated((job.runner_version, job.recipe_digest), today)
+
+
+def _outdated(then: tuple[int, str], now: tuple[int, str | None]) -> str | None:
+    """What differs between two pairs of a runner's version and its recipe's digest."""
+    return None if then == now else "runner changed" if then[0] != now[0] else "recipe changed"
 
 
 def _place(row: Row) -> tuple[Any, ...]:
     accuracy = row.mean("accuracy")
     inits = [run.training.init for run in row.runs]
-    return accuracy is None, -(accuracy or 0.0), row.label, row.recipe, row.superseded, inits, row.note()
+    return accuracy is None, not row.rankable, -(accuracy or 0.0), row.label, row.recipe, inits, row.note()
 
 
 def _rows_of(members: Sequence[RunRecord], superseded: bool) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel
@@ -135,9 +136,47 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 
     Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, ICML 2017, equation 3.
     """
-    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
-    surplus = np.bincount(bins, weights=confidence - right, minlength=CALIBRATION_BINS)
+    surplus = np.bincount(calibration_bins(confidence), weights=confidence - right, minlength=CALIBRATION_BINS)
     return float(np.abs(surplus).sum() / len(confidence))
+
+
+def calibration_bins(confidence: np.ndarray) -> np.ndarray:
+    """(N,) top confidences -> (N,) the bin of each, 0 to CALIBRATION_BINS - 1."""
+    return np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
+
+
+@dataclass(frozen=True)
+class BinaryScores:
+    """What Keras reports where each output is taken for a question of its own, over all N x C cells; fractions.
+
+    ``precision`` is None where no probability is above the threshold.
+    """
+
+    accuracy: float
+    precision: float | None
+    recall: float
+    auc: float
+
+
+def binary_scores(labels: np.ndarray, probabilities: np.ndarray, threshold: float = 0.5) -> BinaryScores:
+    """``BinaryAccuracy``, ``Precision``, ``Recall`` and ``AUC`` of Keras for one-hot labels and a softmax.
+
+    labels: (N,) int. probabilities: (N, C) float; each row is divided by its sum. The area under the ROC curve is the
+    exact one; Keras's differs from it in the third digit, as it takes 200 thresholds.
+
+    Raises InputError where shapes, labels or probabilities make no sense.
+    """
+    from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
+
+    labels, probabilities = _checked(labels, probabilities, np.asarray(probabilities).shape[-1])
+    truth = (labels[:, None] == np.arange(probabilities.shape[1])).ravel()
+    said = (probabilities > threshold).ravel()
+    return BinaryScores(
+        accuracy=float(accuracy_score(truth, said)),
+        precision=float(precision_score(truth, said)) if said.any() else None,
+        recall=float(recall_score(truth, said)),
+        auc=float(roc_auc_score(truth, probabilities.ravel())),
+    )
 
 
 def _checked(labels: np.ndarray, probabilities: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:

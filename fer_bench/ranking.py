@@ -78,7 +78,7 @@ def ranked(board: Board, predictions: Mapping[str, Predictions]) -> Board:
     for place, system in systems.items():
         ends = {name: drawn.estimate(system, name) for name in INTERVALS}
         rows[place] = replace(rows[place], intervals={name: (end.low, end.high) for name, end in ends.items()})
-    taking_part = {place: system for place, system in systems.items() if _takes_part(rows[place])}
+    taking_part = {place: system for place, system in systems.items() if rows[place].rankable}
     p, adjusted = _tests([found[place].right for place in taking_part])
     accuracy = drawn.values[list(taking_part.values()), drawn.names.index("accuracy")]
     for place, rank in zip(taking_part, ranks(accuracy, adjusted), strict=True):
@@ -109,10 +109,6 @@ def _most_common(given: Mapping[int, Answers]) -> dict[int, Answers]:
     images = {place: (one.rows.tobytes(), one.labels.tobytes()) for place, one in given.items()}
     most = [which for which, _ in Counter(images.values()).most_common(1)]
     return {place: one for place, one in given.items() if images[place] in most}
-
-
-def _takes_part(row: Row) -> bool:
-    return not row.superseded and all(run.training.checkpoint != "test" for run in row.runs)
 
 
 def _tests(right: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

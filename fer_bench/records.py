@@ -46,9 +46,15 @@ class JobInfo(_Model):
     weights: str = "auto"
     balance: str = "none"
     fill_digest: str | None = None
+    #: Which part of the split is to pick the epoch: "validation", or "test", which keeps the run off the ranking.
+    checkpoint: Literal["validation", "test"] = "validation"
 
 
 class Training(_Model):
+    """How the training went. ``checkpoint`` says which data picked the epoch that is scored: "validation", "test" (marked,
+    never ranked), "last" (none did), "none" (nothing is iterated) or "unknown" (trained elsewhere).
+    """
+
     init: str = "none"
     checkpoint: str = "none"
     epochs_run: int | None = None

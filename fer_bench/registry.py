@@ -111,6 +111,14 @@ def get(name: str) -> type[Runner]:
     return cls
 
 
+def infos() -> list[RunnerInfo]:
+    """What a leaderboard should know of every runner: its info, and the digests of its recipes as they are today."""
+    return [
+        replace(cls.info, recipe_digests=tuple((recipe, cls.recipes[recipe].digest()) for recipe in cls.recipes))
+        for cls in map(get, names())
+    ]
+
+
 def parse(spec: str) -> tuple[str, dict[str, str]]:
     """``"stacked-cnn[n=2,m=3]"`` -> ``("stacked-cnn", {"n": "2", "m": "3"})``. Raises InputError if malformed."""
     match = re.fullmatch(r"\s*([^\[\]=,\s]+)\s*(?:\[([^\[\]]+)\])?\s*", spec)

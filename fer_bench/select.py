@@ -43,7 +43,7 @@ def select(stored: Sequence[StoredRun], name: str, *, dataset: str | None = None
     wanted = [b for b in found if dataset in (None, b.dataset) and split in (None, b.split)]
     for board in wanted:
         rows = [row for row in board.rows if runner in (row.runner, row.label) and recipe in ("", row.recipe)]
-        exact = [row for row in rows if row.label == runner and not row.superseded] or rows
+        exact = [row for row in rows if row.label == runner and not (row.superseded or row.test_selected)] or rows
         if len(exact) > 1:
             raise InputError(
                 f"{name!r} is more than one system on {board.dataset}, split {board.split}: {_choice(exact)}"

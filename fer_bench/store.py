@@ -29,6 +29,10 @@ PREDICTIONS = "predictions.npz"
 HISTORY = "history.csv"
 MODEL = "model"
 WORK = ".work"
+#: Pictures with faces of the data set in them, which are not ours to publish.
+SHEETS = "sheets"
+#: What a results folder tells git to leave alone.
+IGNORED = (f"{MODEL}/", f"{WORK}/", f"{SHEETS}/")
 
 
 class StoredRun(NamedTuple):
@@ -107,16 +111,21 @@ class Store:
             probe = self.root / WORK / f"probe-{uuid.uuid4().hex}"
             probe.touch()
             probe.unlink()
-            ignore = self.root / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text(
-                    "# trained models and scratch; the rest is small and worth committing\nmodel/\n.work/\n"
-                )
+            self.ignore()
         except OSError as error:
             reason = error.strerror or error
             raise InputError(
                 f"results folder {self.root} can't be written ({reason}); choose another: --results"
             ) from None
+
+    def ignore(self) -> None:
+        """Tells git to leave trained models, scratch and faces of the data alone, in older results folders too."""
+        path = self.root / ".gitignore"
+        heading = "# trained models, scratch, faces of the data set; the rest is small and worth committing\n"
+        text = path.read_text(encoding="utf-8") if path.exists() else heading
+        missing = [line for line in IGNORED if line not in text.splitlines()]
+        if missing:
+            path.write_text("\n".join([text.rstrip("\n"), *missing, ""]), encoding="utf-8")
 
     def folder(self, job: JobInfo) -> Path:
         return self.root / job.dataset / job.split / job.runner / f"{job.recipe}-s{job.seed}-{job.key[:8]}"

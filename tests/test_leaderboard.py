@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -12,9 +12,10 @@ from made_records import record
 from fer_bench.columns import COLUMNS
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.leaderboard import boards
-from fer_bench.records import RunRecord
+from fer_bench.records import Environment, RunRecord
+from fer_bench.runners.base import RunnerInfo
 
-EXPECTED = [SimpleNamespace(name=name, family="deep") for name in ("svm", "mlp", "vgg19-full")]
+EXPECTED = [RunnerInfo(name, "deep") for name in ("svm", "mlp", "vgg19-full")]
 
 
 @pytest.fixture
@@ -128,8 +129,9 @@ def test_results_of_an_older_runner_are_marked():
     old = record(right=0.6, runner_version=1)
     new = record(right=0.5, runner_version=2, started="2026-05-01T00:00:00Z")
     first, second = boards([new, old])[0].rows
-    assert "superseded" in first.note()
-    assert second.note() == ""
+    assert (first.note(), first.rankable, first.stale) == ("", True, ())
+    assert "superseded" in second.note()
+    assert (second.rankable, second.stale) == (False, ("runner changed",))
 
 
 def test_unseen_accuracy_and_other_means_are_those_of_the_scores():
@@ -162,3 +164,80 @@ def test_emotions_by_runner(many):
 
 def test_column_names_are_unique():
     assert len({column.name for column in COLUMNS}) == len(COLUMNS)
+
+
+def marks(runs, infos=()):
+    """What each row of every board is stale by, with its rank."""
+    return {
+        (board.dataset_digest, board.split_digest, row.runner): (row.stale, row.rankable)
+        for board in boards(runs, infos)
+        for row in board.rows
+        if row.records
+    }
+
+
+def test_a_newer_runner_or_recipe_makes_a_row_stale_and_takes_its_rank():
+    info = RunnerInfo("mine", version=1, recipe_digests=(("published", "r1"), ("tuned", "r9")))
+    run = record("mine", 0.5)
+    place = ("d1", "s1", "mine")
+    assert marks([run], [info])[place] == ((), True)
+    assert marks([run], [replace(info, version=2)])[place] == (("runner changed",), False)
+    assert marks([run], [replace(info, recipe_digests=(("published", "r2"),))])[place] == (("recipe changed",), False)
+    assert marks([run], [replace(info, recipe_digests=(("tuned", "r1"),))])[place] == (("recipe changed",), False)
+
+
+def test_nothing_is_said_of_runners_and_recipes_that_nobody_knows():
+    run = record("a-plugin-that-is-not-loaded", 0.5)
+    assert marks([run], [RunnerInfo("svm", version=9)])["d1", "s1", run.job.runner] == ((), True)
+    assert marks([record("mine", 0.5)], [RunnerInfo("mine")])["d1", "s1", "mine"] == ((), True)
+
+
+def test_a_newer_record_with_other_data_of_that_name_makes_the_older_rows_stale():
+    old = record("svm", 0.6)
+    newer = {"started": "2026-02-01T00:00:00Z"}
+    data = record("mlp", 0.4, dataset_digest="d2", split_digest="s2", **newer)
+    split = record("mlp", 0.4, split_digest="s2", **newer)
+    for other, word in ((data, "data changed"), (split, "split changed")):
+        for pair in ([old, other], [other, old]):
+            found = marks(pair)
+            assert found["d1", "s1", "svm"] == ((word,), False)
+            assert found[other.job.dataset_digest, "s2", "mlp"] == ((), True)
+    elsewhere = record("mlp", dataset_digest="d2", split="notebook", split_digest="s2", **newer)
+    six = record("mlp", dataset="fer2013-six", dataset_digest="d2", split_digest="s2", **newer)
+    for other in (elsewhere, six):
+        assert marks([old, other])["d1", "s1", "svm"] == ((), True)
+    back = record("mlp", 0.4, started="2026-03-01T00:00:00Z")
+    assert marks([old, data, back])["d1", "s1", "svm"] == ((), True)
+
+
+def test_stale_rows_keep_their_place_below_the_ranked_ones_and_are_marked():
+    board = boards([record("mine", 0.9), record("svm", 0.4)], [RunnerInfo("mine", version=2)])[0]
+    assert [(row.runner, row.rankable) for row in board.rows] == [("svm", True), ("mine", False)]
+    frame = board.frame().set_index("runner")
+    assert frame.loc["mine", "stale"] == "runner changed"
+    assert pd.isna(frame.loc["svm", "stale"])
+    assert "stale: runner changed" in board.text()
+
+
+def test_a_checkpoint_picked_on_the_test_part_is_a_row_of_its_own_without_a_rank():
+    fair = record("mlp", 0.5, training={"init": "random", "checkpoint": "validation"})
+    picked = record("mlp", 0.6, checkpoint="test", training={"init": "random", "checkpoint": "test"})
+    told = record("xgboost", 0.7, training={"checkpoint": "test"})
+    failed = record("svm", status="error", checkpoint="test")
+    board = boards([picked, fair, told, failed])[0]
+    assert [(row.runner, row.rankable, row.test_selected) for row in board.rows] == [
+        ("mlp", True, False), ("xgboost", False, True), ("mlp", False, True), ("svm", False, True),
+    ]  # fmt: skip
+    assert board.frame()["checkpoint"].tolist()[:3] == ["validation", "test", "test"]
+    assert "checkpoint picked on the test part: not ranked" in board.text()
+
+
+def test_the_revision_says_whether_the_tree_was_dirty():
+    def at(seed, revision, dirty):
+        where = Environment(git_revision=revision, git_dirty=dirty)
+        return record("mlp", seed=seed).model_copy(update={"environment": where})
+
+    runs = [at(0, "0123456789abcdef", False), at(1, "fedcba9876543210", True), at(2, None, None)]
+    frame = boards(runs)[0].frame()
+    assert frame["revision"].tolist() == ["0123456, fedcba9+dirty"]
+    assert "0123456, fedcba9+dirty" in boards(runs)[0].table("report")[1][0]

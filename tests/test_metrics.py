@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.errors import InputError
-from fer_bench.metrics import LOG_LOSS_EPS, score
+from fer_bench.metrics import LOG_LOSS_EPS, binary_scores, score
 
 
 def random_case(seed: int, images: int = 300, classes: int = 7) -> tuple[np.ndarray, np.ndarray]:
@@ -155,3 +155,36 @@ def test_a_scale_on_the_rows_changes_nothing():
     a, b = score(labels, p, EMOTIONS), score(labels, p.astype(np.float64) * 3, EMOTIONS)
     assert b.log_loss == pytest.approx(a.log_loss)
     assert b.binary_accuracy == pytest.approx(a.binary_accuracy)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_precision_and_recall_are_those_that_keras_counts(seed):
+    """Counted cell by cell: how often p > 0.5 is said, how often rightly, and how many labels there are."""
+    labels, stored = random_case(seed)
+    p = stored.astype(np.float64)
+    p /= p.sum(axis=1, keepdims=True)
+    ours = binary_scores(labels, stored)
+    said = [(i, j) for i in range(len(p)) for j in range(7) if p[i, j] > 0.5]
+    hits = sum(labels[i] == j for i, j in said)
+    assert ours.precision == pytest.approx(hits / len(said))
+    assert ours.recall == pytest.approx(hits / len(labels))
+    assert ours.accuracy == pytest.approx(score(labels, stored, EMOTIONS).binary_accuracy)
+    misses = len(labels) - hits
+    assert ours.accuracy == pytest.approx(1 - (misses + len(said) - hits) / p.size)
+
+
+def test_the_area_under_the_curve_is_the_chance_to_tell_a_right_cell_from_a_wrong_one():
+    labels, p = random_case(5, 40)
+    right = p[np.arange(40), labels].astype(float) / p.astype(float).sum(axis=1)
+    truth = labels[:, None] == np.arange(7)
+    wrong = (p.astype(float) / p.astype(float).sum(axis=1, keepdims=True))[~truth]
+    wins = (right[:, None] > wrong).mean() + 0.5 * (right[:, None] == wrong).mean()
+    assert binary_scores(labels, p).auc == pytest.approx(wins)
+
+
+def test_saying_nothing_has_six_sevenths_of_binary_accuracy_and_no_recall():
+    labels = np.random.default_rng(0).integers(0, 7, 500)
+    nothing = np.full((500, 7), 1 / 7)
+    ours = binary_scores(labels, nothing)
+    assert score(labels, nothing, EMOTIONS).binary_accuracy == pytest.approx(6 / 7)
+    assert (ours.accuracy, ours.precision, ours.recall, ours.auc) == (pytest.approx(6 / 7), None, 0, 0.5)

@@ -118,7 +118,7 @@ def test_old_versions_and_what_the_test_part_picked_are_kept_off():
         record("theirs", 0.6, family="external"),
     ]
     board = board_of(runs)
-    assert [(row.runner, row.rank) for row in board.rows] == [("svm", None), ("vgg", None), ("theirs", 1), ("svm", 2)]
+    assert [(row.runner, row.rank) for row in board.rows] == [("theirs", 1), ("svm", 2), ("svm", None), ("vgg", None)]
     assert len(board.pairs) == 1
     assert all("macro_f1" in row.intervals for row in board.rows)
 

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import InputError
 
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
+    from ..leaderboard import Board
+
 
 @click.command(epilog="Example: fer-bench report --results results")
 @click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
+@click.option(
+    "--data", envvar="FER_BENCH_DATA", help="The data of the runs, for pictures of the best model's worst mistakes."
+)
 @click.option("--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON, one object a row.")
-def report_command(results: str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """Write README.md, index.html, leaderboard.csv and plots into the results folder, and print the leaderboards.
+def report_command(results: str, data: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+    """Write README.md, index.html, published.md, leaderboard.csv and plots into the results folder; print the leaderboards.
+
+    Where the data of a leaderboard is at hand, the faces that its best model gets wrong are drawn in sheets/, which git
+    ignores.
 
     Exit codes: 0 all went well, 1 some record can't be read (the report leaves it out), 2 no records.
     """
@@ -32,9 +44,9 @@ def report_command(results: str, plugins: tuple[str, ...], as_json: bool) -> Non
     runs, problems = Store(root).scan()
     for problem in problems:
         click.echo(f"fer-bench: {problem}", err=True)
-    infos = [registry.get(name).info for name in registry.names()]
+    infos = registry.infos()
     found = leaderboards(runs, infos)
-    written = write_report(root, runs, infos, found)
+    written = write_report(root, runs, infos, at_hand(found, data), found)
     if as_json:
         click.echo(frame(found).to_json(orient="records", indent=1, double_precision=15))
     else:
@@ -47,3 +59,43 @@ def report_command(results: str, plugins: tuple[str, ...], as_json: bool) -> Non
     )
     if problems:
         sys.exit(1)
+
+
+def at_hand(boards: Iterable[Board], path: str | None) -> dict[str, Dataset]:
+    """The data of these leaderboards, by digest, as far as it is here; says in a line of which it is not."""
+    found: dict[str, Dataset] = {}
+    lacking: dict[str, str] = {}
+    for board in boards:
+        if board.dataset_digest in found or not any(row.rank for row in board.rows):
+            continue
+        try:
+            dataset = data_of(board, path)
+        except InputError as error:
+            lacking[board.dataset] = str(error)
+            continue
+        if dataset is not None and dataset.digest == board.dataset_digest:
+            found[dataset.digest] = dataset
+        else:
+            lacking[board.dataset] = "other data is here" if dataset else "bring it with --data"
+    if lacking:
+        words = "; ".join(f"{name} ({why})" for name, why in lacking.items())
+        click.echo(f"fer-bench: no pictures of mistakes without the data: {words}", err=True)
+    return found
+
+
+def data_of(board: Board, path: str | None) -> Dataset | None:
+    """What is at hand under a board's labels: the embedded set, ``path`` or what was downloaded; None without any."""
+    from ..data import SYNTHETIC, find, load_dataset
+    from ..data.schemes import SCHEMES, apply_scheme
+
+    if board.dataset.startswith(SYNTHETIC):
+        dataset = load_dataset(SYNTHETIC)
+    elif find(path)[0] is not None:
+        dataset = load_dataset(path)
+    else:
+        return None
+    if dataset.classes == board.classes:
+        return dataset
+    merges = [name for name in board.classes if "+" in name]
+    emotions = {part for name in board.classes for part in name.split("+")}
+    return apply_scheme(dataset, "six" if emotions == set(SCHEMES["six"]) else "seven", merges)

@@ -15,6 +15,7 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..engine import Step
+    from ..engine.job import Job
     from ..records import RunRecord
     from ..store import Store
 
@@ -57,6 +58,13 @@ def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: s
 @click.option("--epochs", type=click.IntRange(1), help="At most so many epochs (of each stage; rounds for boosting).")
 @click.option("--limit", type=click.IntRange(1), help="Rows per class of train and validation, for a quick look.")
 @click.option("--weights", default="auto", show_default=True, help="auto, imagenet, random, or a weights file.")
+@click.option(
+    "--checkpoint",
+    type=click.Choice(["validation", "test"]),
+    default="validation",
+    show_default=True,
+    help="What picks the epoch. test: to measure what that is worth; such a run is marked and never ranked.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
 @click.option("--backend", type=click.Choice(["auto", "tensorflow", "jax", "torch"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of a run. [default: all cores]")
@@ -125,6 +133,7 @@ def run_command(
     click.echo(f"fer-bench: data: {dataset.source}", err=True)
     planned = plan(dataset, names or registry.names(), splits, chosen, fill_from=other, explicit=bool(names))
     announce_demo(dataset, chosen)
+    announce_left_out(planned, names, chosen)
     jobs = jobs or default_jobs(dataset, device)
     store = Store(Path(results))
     steps = survey(planned, store, "all" if force else "failed" if rerun else "none")
@@ -168,6 +177,16 @@ def announce_demo(dataset: Dataset, options: Any) -> None:
         )
 
 
+def announce_left_out(planned: Sequence[Job], names: Sequence[str], options: Any) -> None:
+    """Under --all, which runners have no epoch that the test part could pick."""
+    from .. import registry
+
+    if options.checkpoint == "test" and not names:
+        there = {job.info.runner for job in planned}
+        left_out = ", ".join(name for name in registry.names() if name not in there)
+        click.echo(f"fer-bench: --checkpoint test leaves out what picks no epoch: {left_out}", err=True)
+
+
 def print_plan(steps: Sequence[Step], as_json: bool) -> None:
     """The jobs, with what the store already has."""
     import json
@@ -207,8 +226,7 @@ def print_results(
     runs, problems = store.scan()
     for problem in problems:
         click.echo(f"fer-bench: warning: {problem}", err=True)
-    infos = [registry.get(name).info for name in registry.names()]
-    for board in boards([run.record for run in runs], infos):
+    for board in boards([run.record for run in runs], registry.infos()):
         if board.dataset_digest == dataset.digest and board.split in splits:
             predictions = stored_predictions(run for run in runs if run.record.job.split_digest == board.split_digest)
             click.echo(f"\n{ranked(board, predictions).text()}")

@@ -104,6 +104,7 @@ def describe(runner: Runner) -> dict[str, Any]:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     info = asdict(runner.info)
+    del info["recipe_digests"]  # each recipe below says its own
     return {
         "name": info.pop("name"),
         "origin": registry.origin(runner.info.name),
@@ -138,7 +139,8 @@ def as_text(facts: dict[str, Any]) -> str:
     }
     lines += [f"{label:<12}{value}" for label, value in plain.items() if value]
     for figure in facts["published"]:
-        scores = [figure["accuracy"] and f"accuracy {figure['accuracy']:.4g}"]
+        binary = "binary " if figure["metric"] == "binary" else ""
+        scores = [figure["accuracy"] and f"{binary}accuracy {figure['accuracy']:.4g}"]
         scores.append(figure["weighted_f1"] and f"weighted F1 {figure['weighted_f1']:.4g}")
         lines += ["", f"published: {', '.join(filter(None, scores))} ({figure['split']}; {figure['protocol']})"]
         lines += [f"  but: {figure['trap']}"] if figure["trap"] else []

@@ -24,7 +24,7 @@ from ..metrics import Scores, score
 from ..records import Cost, Failure, RunRecord, Status, Training
 from ..store import MODEL, PREDICTIONS, Store
 from ..training import device as devices
-from .job import Job, Options, training_rows
+from .job import Job, Options, seed_key, training_rows
 from .worker import INPUT, LOG, OUT, OUTCOME, PROGRESS, TASK, write_json
 
 #: Seconds between looks at a worker, and between asking it to end and ending it.
@@ -87,12 +87,13 @@ def missing_needs(job: Job) -> dict[str, Any] | None:
 
 
 def prepare(job: Job, work: Path, options: Options, device: str) -> None:
-    """Writes what the worker reads. Test labels are not part of it."""
+    """Writes what the worker reads. Test labels are not part of it, unless the job picks its checkpoint on the test part."""
     np.savez(work / INPUT, **training_rows(job))  # type: ignore[arg-type]  # its own keywords are no arrays
     task = {
         "spec": job.spec,
         "recipe": job.info.recipe,
-        "key": job.info.key,
+        "key": seed_key(job.info),
+        "checkpoint": job.info.checkpoint,
         "classes": job.info.classes,
         "epochs": job.info.epochs,
         "weights": job.info.weights,
@@ -192,24 +193,25 @@ def score_predictions(job: Job, out: Path) -> tuple[Scores, Scores | None]:
     """Joins the worker's probabilities with the labels, in the file and in the scores.
 
     The scores are computed from the probabilities as they are stored, so that they can be computed again to the last
-    digit.
+    digit. A run whose checkpoint the test part picked has no validation scores: it never looked at a validation part.
     """
     with np.load(out / PREDICTIONS, allow_pickle=False) as given:
         test, validation = given["probabilities"], given["val_probabilities"]
     labels, split = job.dataset.labels, job.split
+    held = split.validation if job.info.checkpoint == "validation" else split.validation[:0]
     np.savez_compressed(
         out / PREDICTIONS,
         rows=split.test.astype(np.int32),
         labels=labels[split.test],
         probabilities=test,
-        val_rows=split.validation.astype(np.int32),
-        val_labels=labels[split.validation],
+        val_rows=held.astype(np.int32),
+        val_labels=labels[held],
         val_probabilities=validation,
     )
     scores = score(labels[split.test], test, job.dataset.classes, split.test_seen)
-    if not len(split.validation):
+    if not len(held):
         return scores, None
-    return scores, score(labels[split.validation], validation, job.dataset.classes)
+    return scores, score(labels[held], validation, job.dataset.classes)
 
 
 def artifacts(out: Path, options: Options) -> Path:

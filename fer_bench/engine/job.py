@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class Options:
 
     ``recipe`` "all" takes every recipe of a runner. ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the rows
     per class of the training and validation parts; the test part is always whole. ``timeout`` is in seconds a run.
+    ``checkpoint`` "test" lets the test part pick the epoch, to measure what that is worth; such runs are never ranked.
     """
 
     recipe: str = "published"
@@ -33,6 +34,7 @@ class Options:
     limit: int | None = None
     weights: str = "auto"
     balance: Balance = "none"
+    checkpoint: Literal["validation", "test"] = "validation"
     device: str = "auto"
     backend: str = "auto"
     threads: int | None = None
@@ -54,13 +56,33 @@ class Job:
 
     @property
     def title(self) -> str:
-        return f"{self.spec} ({self.info.recipe}, seed {self.info.seed}, {self.info.split})"
+        on_test = ", checkpoint picked on test" if self.info.checkpoint == "test" else ""
+        return f"{self.spec} ({self.info.recipe}, seed {self.info.seed}, {self.info.split}{on_test})"
+
+    @property
+    def watched(self) -> np.ndarray:
+        """The rows that pick the epoch: the validation part; the test part where the job says so, and only there."""
+        return self.split.test if self.info.checkpoint == "test" else self.split.validation
 
 
-def key_of(info: dict[str, object]) -> str:
-    """sha256 (hex) over everything that can change the result, and nothing else."""
+def key_of(info: Mapping[str, object]) -> str:
+    """sha256 (hex) over everything that can change the result, and nothing else.
+
+    A field that came later counts where it says something, so that older records keep their keys.
+    """
     axes = {k: v for k, v in info.items() if k not in ("key", "family", "recipe_fields", "dataset", "classes", "split")}
+    if axes.get("checkpoint") == "validation":
+        del axes["checkpoint"]
     return hashlib.sha256(json.dumps(axes, sort_keys=True).encode()).hexdigest()
+
+
+def seed_key(info: JobInfo) -> str:
+    """What the seeds of a run derive from: the key of the job whose checkpoint validation picks, whichever part does.
+
+    Two runs that differ in that alone then start from the same weights and see the same batches; what they differ in is
+    what the watched part decides: the epoch, and where the recipe says so when to stop and to lower the learning rate.
+    """
+    return info.key if info.checkpoint == "validation" else key_of(info.model_dump() | {"checkpoint": "validation"})
 
 
 def recipes_of(runner: type[Runner], wanted: str, spec: str, explicit: bool) -> list[str]:
@@ -78,6 +100,11 @@ def recipes_of(runner: type[Runner], wanted: str, spec: str, explicit: bool) -> 
     if explicit:
         raise InputError(f"runner {spec} has no recipe {wanted!r}; it has {', '.join(runner.recipes)}")
     return []
+
+
+def picks_epoch(runner: type[Runner]) -> bool:
+    """Whether a runner trains in epochs (or rounds), of which one is kept."""
+    return "epochs" in runner.uses
 
 
 def plan(
@@ -100,6 +127,10 @@ def plan(
         for spec in specs:
             name, params = registry.parse(spec)
             runner_class = registry.get(name)
+            if options.checkpoint == "test" and not picks_epoch(runner_class):
+                if explicit:
+                    raise InputError(f"runner {name} picks no epoch: --checkpoint test has nothing to choose there")
+                continue
             budget = _budget(runner_class.info, dataset, options)
             split = whole if budget.limit is None else limit_rows(whole, dataset, budget.limit, seed=0)
             for recipe in recipes_of(runner_class, options.recipe, spec, explicit):
@@ -108,7 +139,8 @@ def plan(
                     info = _info(runner, dataset, split, seed, budget, fill_from)
                     jobs.setdefault(info.key, Job(info, spec, dataset, split, fill_from))
     if not jobs:
-        raise InputError(f"no runner has a recipe {options.recipe!r}; `fer-bench list` shows what each has")
+        what = " and picks an epoch" if options.checkpoint == "test" else ""
+        raise InputError(f"no runner has a recipe {options.recipe!r}{what}; `fer-bench list` shows what each has")
     return list(jobs.values())
 
 
@@ -145,6 +177,7 @@ def _info(
         "weights": options.weights if "weights" in runner.uses else "auto",
         "balance": options.balance,
         "fill_digest": fill_from.digest if fill_from else None,
+        "checkpoint": options.checkpoint,
     }
     return JobInfo.model_validate({"key": key_of(fields), **fields})
 
@@ -157,6 +190,9 @@ def _recipe_fields(runner: Runner) -> dict[str, object]:
 
 def training_rows(job: Job) -> dict[str, np.ndarray]:
     """The arrays that a worker gets: which rows of the images make each part, and the labels of train and validation.
+
+    Of the test part it gets rows alone, never labels, but for the one exception that the user asks for and the record
+    tells: under ``checkpoint`` "test" the test part, labels and all, stands in the place of the validation part.
 
     ``train_rows`` are followed by ``fill_rows``, rows of ``job.fill_from``, if there is one; ``train_labels`` are those of
     both, and ``train_order`` says in which order, and how often, they are trained on.
@@ -177,8 +213,8 @@ def training_rows(job: Job) -> dict[str, np.ndarray]:
         "train_rows": split.train.astype(np.int64),
         "train_order": order.astype(np.int64),
         "train_labels": train_labels.astype(np.int8),
-        "val_rows": split.validation.astype(np.int64),
-        "val_labels": labels[split.validation].astype(np.int8),
+        "val_rows": job.watched.astype(np.int64),
+        "val_labels": labels[job.watched].astype(np.int8),
         "test_rows": split.test.astype(np.int64),
     }
     if weights is not None:

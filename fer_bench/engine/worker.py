@@ -1,8 +1,9 @@
 """The worker: one job, in a process of its own (``python -m fer_bench.engine.worker FOLDER``).
 
 It reads ``task.json`` and ``input.npz`` from FOLDER, maps the images, fits, predicts, and writes ``outcome.json`` with its
-files under ``out/``. It is told which rows the test part has, never their labels. Progress goes to ``progress.jsonl``, so
-that whatever a runner prints can't be taken for it.
+files under ``out/``. It is told which rows the test part has, never their labels. The one exception is a run that picks its
+checkpoint on the test part (``--checkpoint test``): there that part is given as the validation part, and the record says
+so, whatever the runner says. Progress goes to ``progress.jsonl``, so that whatever a runner prints can't be taken for it.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     for warning in registry.load_plugins(task["plugins"]):
         print(warning, file=sys.stderr)
     runner = registry.make(task["spec"], task["recipe"])
+    on_test = task["checkpoint"] == "test"
     out = folder / OUT
     (out / MODEL).mkdir(parents=True)
     scratch = folder / "scratch"
@@ -90,7 +92,7 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         probabilities = checked(runner.predict_proba(test_images), len(test_images), len(context.classes))
         val_images = validation.images if validation else test_images[:0]
         val_probabilities = probabilities[:0]
-        if validation:
+        if validation and not on_test:
             val_probabilities = checked(runner.predict_proba(val_images), len(val_images), len(context.classes))
         images_per_second = predict_throughput(runner, test_images)
         latency = latencies(runner, test_images)
@@ -107,7 +109,7 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         "status": "ok",
         "training": {
             "init": summary.init,
-            "checkpoint": summary.checkpoint,
+            "checkpoint": "test" if on_test else summary.checkpoint,
             "epochs_run": epochs,
             "epochs_planned": summary.epochs_planned,
             "best_epoch": summary.best_epoch,

@@ -1,9 +1,10 @@
-"""The report: results/README.md, index.html, leaderboard.csv and plots/, from the records and the files beside them."""
+"""The report: README.md, index.html, published.md, leaderboard.csv and plots/, from the records and their files."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,20 @@ from ..evaluation import Evaluation, read_evaluations
 from ..leaderboard import Board, file_name
 from ..ranking import leaderboards
 from ..runners.base import RunnerInfo
-from ..store import StoredRun
-from . import cost_plots, html, markdown, plots
+from ..store import SHEETS, Store, StoredRun
+from . import cost_plots, error_plots, errors, html, markdown, plots, published_page
+from .files import Folders
 from .history import load_history
+from .published import comparisons
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..data.dataset import Dataset
+
 README = "README.md"
 PAGE = "index.html"
+PUBLISHED = "published.md"
 CSV = "leaderboard.csv"
 PLOTS = "plots"
 
@@ -30,15 +36,18 @@ def write_report(
     root: Path,
     runs: Sequence[StoredRun],
     expected: Iterable[RunnerInfo] = (),
+    datasets: Mapping[str, Dataset] | None = None,
     found: Sequence[Board] | None = None,
 ) -> list[Path]:
-    """Writes README.md, index.html, leaderboard.csv and pictures into ``root``, each whole or not at all.
+    """Writes README.md, index.html, published.md, leaderboard.csv and pictures into ``root``, each whole or not at all.
 
-    Returns their paths.
+    Each of ``expected`` has a row on every board, run or not, and its published figures beside ours. ``datasets`` are the
+    data at hand, by digest: the best model's mistakes on them are drawn in ``sheets/``, which git is told to ignore, as
+    faces of a data set are not ours to publish; and the table of mistakes says which images are blank. ``found`` are the
+    ranked boards of the runs, where they are made already. The same records and data give the same bytes. Pictures of an
+    earlier report that are not part of this one are removed.
 
-    Each of ``expected`` has a row on every board, run or not, and its published figures beside ours. ``found`` are the
-    ranked boards of the runs, where they are made already. The same records give the same bytes. Pictures of an earlier
-    report that are not part of this one are removed.
+    Returns the paths of the files.
 
     Raises InputError where there is nothing to report, or ``root`` can't be written.
     """
@@ -48,18 +57,23 @@ def write_report(
     found = leaderboards(runs, known.values()) if found is None else found
     folders = {(run.record.job.key, run.record.started): run.folder for run in runs}
     pictures: dict[str, bytes] = {}
-    sections = [_section(board, folders, pictures) for board in found]
-    files = {CSV: frame(found).to_csv(index=False, lineterminator="\n").encode(), README: b""}
-    files[PAGE] = html.page(found, runs, root).encode()
+    sections = [_section(board, folders, pictures, datasets or {}) for board in found]
+    compared = comparisons(found, known, folders)
     evaluations = [evaluation for run in runs for evaluation in read_evaluations(run.folder)]
-    files[README] = _render(found, sections, known, evaluations).encode()
-    files |= {f"{PLOTS}/{name}": data for name, data in pictures.items()}
+    readme = _page(found, sections, evaluations)
+    files = {
+        CSV: frame(found).to_csv(index=False, lineterminator="\n").encode(),
+        README: _render("results.md.j2", **readme, published=published_page.short_table(compared)),
+        PUBLISHED: _render("published.md.j2", **published_page.context(found, known, folders, compared)),
+        PAGE: html.page(found, runs, root, [asdict(one) for one in compared]).encode(),
+    } | pictures
     try:
-        (root / PLOTS).mkdir(parents=True, exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
+        Store(root).ignore()
         for name, data in files.items():
             _write(root / name, data)
-        for old in (root / PLOTS).glob("*.png"):
-            if old.name not in pictures:
+        for old in (*(root / PLOTS).glob("*.png"), *(root / SHEETS).glob("*.png")):
+            if old.relative_to(root).as_posix() not in files:
                 old.unlink()
     except OSError as error:
         raise InputError(f"the report can't be written to {root} ({error.strerror or error})") from None
@@ -73,37 +87,39 @@ def frame(found: Sequence[Board]) -> pd.DataFrame:
     return pd.concat([board.frame() for board in found], ignore_index=True)
 
 
-def _render(
-    found: Sequence[Board],
-    sections: list[dict[str, Any]],
-    runners: Mapping[str, RunnerInfo],
-    evaluations: Iterable[Evaluation],
-) -> str:
+def _render(template: str, **context: Any) -> bytes:
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__), undefined=jinja2.StrictUndefined, autoescape=False
     )
+    return (environment.get_template(template).render(context).rstrip("\n") + "\n").encode()
+
+
+def _page(found: Sequence[Board], sections: list[dict[str, Any]], evaluations: Iterable[Evaluation]) -> dict[str, Any]:
+    """What the template of README.md needs beside the published figures."""
     runs = [run for board in found for row in board.rows for run in row.records]
-    return environment.get_template("results.md.j2").render(
-        runs=len(runs),
-        failed=sum(len(row.failed) for board in found for row in board.rows),
-        hardware=markdown.hardware(runs),
-        nothing=f"{600 / 7:.1f}",
-        boards=sections,
-        cross_dataset=markdown.cross_dataset_table(evaluations),
-        published=markdown.published_table(found, runners),
-    )
+    return {
+        "runs": len(runs),
+        "failed": sum(len(row.failed) for board in found for row in board.rows),
+        "hardware": markdown.hardware(runs),
+        "nothing": f"{600 / 7:.1f}",
+        "boards": sections,
+        "cross_dataset": markdown.cross_dataset_table(evaluations),
+    }
 
 
-def _section(board: Board, folders: Mapping[tuple[str, str], Path], pictures: dict[str, bytes]) -> dict[str, Any]:
-    """What the template needs of one board; its pictures are added to ``pictures``."""
+def _section(
+    board: Board, folders: Folders, pictures: dict[str, bytes], datasets: Mapping[str, Dataset]
+) -> dict[str, Any]:
+    """What the template needs of one board; its pictures are added to ``pictures``, under their paths."""
     good = [row for row in board.rows if row.runs]
     chart = f"leaderboard-{board.slug}.png"
     if good:
-        pictures[chart] = plots.leaderboard_plot(board)
+        pictures[f"{PLOTS}/{chart}"] = plots.leaderboard_plot(board)
     # The matrix is drawn for a runner's first row only; every row has its table.
     drawn = {row.runner: row for row in reversed(good) if not row.superseded}
+    best = errors.of_best(board, folders)
     return {
         "title": markdown.escape(board.title),
         "name": markdown.escape(f"{board.dataset}, {board.split}"),
@@ -114,6 +130,7 @@ def _section(board: Board, folders: Mapping[tuple[str, str], Path], pictures: di
         "split_digest": board.split_digest,
         "commands": markdown.commands(run for row in board.rows for run in row.records),
         "emotions": markdown.emotion_overview(board) if good else "",
+        "errors": _errors(best, pictures, datasets.get(board.dataset_digest)) if best else None,
         "costs": [_cost(board, place, part, pictures) for place, part in board.by_hardware()],
         "rows": [_row(board, row, drawn.get(row.runner) is row, folders, pictures) for row in good],
     }
@@ -126,7 +143,7 @@ def _cost(board: Board, place: str, part: Board, pictures: dict[str, bytes]) -> 
         picture = cost_plots.cost_plot(part, cost, place, plots.family_colors(board))
         if picture is not None:
             name = f"{short}-{board.slug}-{file_name(place)}.png"
-            pictures[name] = picture
+            pictures[f"{PLOTS}/{name}"] = picture
             drawn.append((f"accuracy against {short} on {place}", name))
     return {
         "hardware": markdown.escape(place),
@@ -140,21 +157,37 @@ def _links(drawn: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"title": markdown.escape(words), "path": f"{PLOTS}/{name}"} for words, name in drawn]
 
 
-def _row(
-    board: Board, row: Row, matrix: bool, folders: Mapping[tuple[str, str], Path], pictures: dict[str, bytes]
-) -> dict[str, Any]:
+def _errors(best: errors.Errors, pictures: dict[str, bytes], dataset: Dataset | None) -> dict[str, Any]:
+    """What the best model gets wrong; with its pictures, the sheet of faces where the data is at hand."""
+    name = f"calibration-{best.board.slug}.png"
+    pictures[f"{PLOTS}/{name}"] = error_plots.calibration_plot(best)
+    if dataset is not None and len(best.mistakes):
+        pictures[f"{SHEETS}/mistakes-{best.board.slug}.png"] = error_plots.mistake_sheet(best, dataset)
+    return {
+        "title": markdown.escape(best.title),
+        "mistakes": f"{len(best.mistakes):,}",
+        "images": f"{len(best.rows):,}",
+        "pairs": errors.pair_table(best) if len(best.mistakes) else "",
+        "table": errors.mistake_table(best, dataset),
+        "calibration": errors.calibration_text(best),
+        "pictures": _links([(f"calibration of {best.title}", name)]),
+    }
+
+
+def _row(board: Board, row: Row, matrix: bool, folders: Folders, pictures: dict[str, bytes]) -> dict[str, Any]:
     title = f"{row.label} ({row.recipe})"
     drawn: list[tuple[str, str]] = []
     if matrix:
         name = f"confusion-{board.slug}-{row.runner}.png"
-        pictures[name] = plots.confusion_plot(row.confusion().tolist(), board.classes, f"{title}, in %")
+        pictures[f"{PLOTS}/{name}"] = plots.confusion_plot(row.confusion().tolist(), board.classes, f"{title}, in %")
         drawn.append((f"confusion matrix of {title}", name))
     for run in row.runs:
         history = load_history(folders[run.job.key, run.started])
         if history is not None:
             name = f"curves-{board.slug}-{row.runner}-{row.recipe}-s{run.job.seed}-{run.job.key[:8]}.png"
             words = f"{title}, seed {run.job.seed}"
-            pictures[name] = plots.curves_plot(history, words, run.training.best_epoch)
+            watched = "test part" if run.training.checkpoint == "test" else "validation"
+            pictures[f"{PLOTS}/{name}"] = plots.curves_plot(history, words, run.training.best_epoch, watched)
             drawn.append((f"loss and accuracy of {words}", name))
     return {
         "title": markdown.escape(f"{title}: {row.note()}" if row.note() else title),
@@ -166,6 +199,7 @@ def _row(
 
 
 def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     try:
         temporary.write_bytes(data)

@@ -1,25 +1,21 @@
-"""results/README.md: the leaderboards, emotion by emotion, and what was published beside what was measured."""
+"""results/README.md: the leaderboards, and emotion by emotion, as Markdown."""
 
 from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from ..columns import NOT_RUN, Row, percent
+from ..columns import Row, percent
 from ..evaluation import Evaluation, View
 from ..leaderboard import Board, shorten
 from ..records import RunRecord
-from ..runners.base import Published, RunnerInfo
 from ..stats import Estimate
 
-EMPTY = "–"
-#: The splits of published figures that this suite can rebuild.
-SPLITS = ("official", "notebook", "notebook-90-10")
 #: Rows of a board from which on not every pair of them is shown.
 MANY = 12
 
@@ -32,14 +28,14 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[int] = (0,)) -> str:
-    """A GitHub table, right aligned but for the columns ``left``.
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[int] = (0,), longest: int = 240) -> str:
+    """A GitHub table, right aligned but for the columns ``left``; no cell has more than ``longest`` characters.
 
     Cells are not padded to equal width, so that a changed figure changes one line of the file.
     """
     text = set(left)
     lines = [[escape(header) for header in headers], ["---" if i in text else "--:" for i in range(len(headers))]]
-    lines += [[escape(shorten(cell)) for cell in row] for row in rows]
+    lines += [[escape(shorten(cell, longest)) for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -108,49 +104,6 @@ def confusions(row: Row, classes: Sequence[str], count: int = 3) -> str:
     return ", ".join(
         f"{classes[i]} → {classes[j]} ({percent(shares[i, j])} % of {classes[i]})" for i, j in pairs if shares[i, j] > 0
     )
-
-
-def published_table(boards: Sequence[Board], runners: Mapping[str, RunnerInfo]) -> str:
-    """Each published figure beside ours on the split it names and on ``official``; empty where nothing was published.
-
-    Synthetic faces have nothing to say about FER-2013, so their boards are left out.
-    """
-    real = [board for board in boards if not board.dataset.startswith("synthetic")]
-    lines = []
-    for info in runners.values():
-        for figure in info.published:
-            same = [board for board in real if board.split == figure.split]
-            official = [board for board in real if board.split == "official"]
-            lines.append([
-                info.name,
-                _published(figure),
-                figure.split,
-                figure.protocol,
-                figure.trap or EMPTY,
-                _measured(same, info.name) if figure.split in SPLITS else EMPTY,
-                _measured(official, info.name),
-                _measured(official, info.name, "binary_accuracy"),
-            ])  # fmt: skip
-    headers = ["Runner", "Published", "Split", "Protocol", "Trap", "Ours, that split", "Ours, official", "Ours, binary"]
-    return table(headers, lines, left=(0, 2, 3, 4, 5, 6, 7)) if lines else ""
-
-
-def _published(figure: Published) -> str:
-    return " / ".join(EMPTY if value is None else percent(value) for value in (figure.accuracy, figure.weighted_f1))
-
-
-def _measured(boards: Sequence[Board], runner: str, *names: str) -> str:
-    """Every row of a runner as "accuracy / weighted F1 (recipe)", with whatever makes it unlike the published run."""
-    cells = []
-    for board in boards:
-        for row in board.rows:
-            if row.runner != runner or not row.records or row.superseded:
-                continue
-            inside = [row.recipe or "", row.label.removeprefix(runner), row.note() if row.runs else ""]
-            inside += [board.dataset] if board.dataset != "fer2013" else []
-            scores = " / ".join(percent(row.mean(name)) for name in names or ("accuracy", "weighted_f1"))
-            cells.append(f"{scores if row.runs else row.status} ({', '.join(filter(None, inside))})")
-    return "; ".join(cells) or NOT_RUN
 
 
 def cross_dataset_table(evaluations: Iterable[Evaluation]) -> str:

@@ -77,11 +77,11 @@ def confusion_plot(confusion: Sequence[Sequence[int]], classes: Sequence[str], t
     return png(figure)
 
 
-def curves_plot(history: pd.DataFrame, title: str, best_epoch: int | None = None) -> bytes:
+def curves_plot(history: pd.DataFrame, title: str, best_epoch: int | None = None, watched: str = "validation") -> bytes:
     """Loss and accuracy of the training and the validation part, epoch by epoch over all stages.
 
     history: columns loss, accuracy, val_loss, val_accuracy and stage, as far as there are any. best_epoch: the epoch, from
-    1, whose weights were kept.
+    1, whose weights were kept. watched: what stood in the place of the validation part.
     """
     from matplotlib.figure import Figure
 
@@ -89,7 +89,7 @@ def curves_plot(history: pd.DataFrame, title: str, best_epoch: int | None = None
     epochs = np.arange(1, len(history) + 1)
     marker = "o" if len(history) < 12 else None
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for column, label in ((name, "training"), (f"val_{name}", "validation")):
+        for column, label in ((name, "training"), (f"val_{name}", watched)):
             if column in history and history[column].notna().any():
                 axes.plot(epochs, history[column], marker=marker, markersize=3, label=label)
         if "stage" in history:

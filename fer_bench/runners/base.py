@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from .recipe import Recipe
 class Published:
     """A figure that a source published, and what it is worth.
 
-    ``protocol`` says how it was obtained; ``trap`` why it can't be compared as it stands (empty: nothing known).
-    Accuracy and weighted F1 are fractions; None where the source gives none.
+    ``split`` and ``protocol`` say how it was obtained; ``trap`` why it can't be compared as it stands (empty: nothing
+    known). All figures are fractions; None where the source gives none. The other fields are for programs: they say
+    what of ours is put beside it.
     """
 
     accuracy: float | None
@@ -30,6 +31,34 @@ class Published:
     split: str
     protocol: str
     trap: str = ""
+    #: "binary" is one-vs-rest accuracy over all outputs, as metrics.Scores.binary_accuracy.
+    metric: Literal["accuracy", "binary"] = "accuracy"
+    #: The images that it is of: a part of the split, or validation and test together.
+    part: Literal["train", "validation", "test", "validation+test"] = "test"
+    #: The data that picked its epoch: "validation", "test", "train", "last" (none did), "none" (no epochs) or "unknown".
+    checkpoint: str = "unknown"
+    #: The split of this suite that has its images, or comes nearest, where ``split`` is none of them.
+    nearest: str = ""
+    #: How many emotions it tells apart.
+    classes: int = 7
+    #: Our recipe that follows it; "" where none does.
+    recipe: str = "published"
+    #: F1 of each emotion, in the order of the classes.
+    emotion_f1: tuple[float, ...] = ()
+    #: At threshold 0.5 over all outputs, as Keras counts them beside binary accuracy; and the area under the ROC curve.
+    precision: float | None = None
+    recall: float | None = None
+    auc: float | None = None
+
+    @property
+    def our_split(self) -> str:
+        """The split of this suite that ours is measured on."""
+        return self.nearest or self.split
+
+    @property
+    def same_images(self) -> bool:
+        """Whether that split has the very images: validation and test together are all that is not Training."""
+        return not self.nearest or self.part == "validation+test"
 
 
 @dataclass(frozen=True)
@@ -49,6 +78,8 @@ class RunnerInfo:
     published: tuple[Published, ...] = ()
     #: Where the published recipe departs from good practice, or ours from the source; one sentence each.
     notes: tuple[str, ...] = ()
+    #: (name, digest) of each recipe, by which a board knows results of an older one; ``registry.infos`` fills it in.
+    recipe_digests: tuple[tuple[str, str], ...] = ()
 
 
 class Part(NamedTuple):
@@ -64,7 +95,7 @@ class FitSummary:
     """What a fit has to say for the record.
 
     ``checkpoint`` is "validation" where validation data picked the epoch, "last" where the last one stands, "none" where
-    nothing is iterated. ``history`` holds one mapping an epoch: epoch, loss, accuracy, val_loss, val_accuracy,
+    nothing is iterated. (That the "validation" part was the test part, the worker knows and writes.) ``history`` holds one mapping an epoch: epoch, loss, accuracy, val_loss, val_accuracy,
     learning_rate, seconds. ``epochs_planned`` is the recipe's number, whatever budget the run had.
     """
 

@@ -27,7 +27,13 @@ class CustomCNN(KerasRunner):
         source="emotion-detection-notebook, section 3 (Custom CNN Model)",
         demo_epochs=1,
         published=(
-            Published(0.3241, 0.2656, "notebook", "test part; epoch chosen by loss on augmented validation images"),
+            Published(
+                0.3241,
+                0.2656,
+                "notebook",
+                "test part; epoch chosen by loss on augmented validation images",
+                checkpoint="validation",
+            ),
         ),
         notes=(
             "published: the convolutions have no activation, a bug that the source shipped: between poolings the net is "

@@ -71,7 +71,17 @@ class InceptionV3(KerasRunner):
         source="transfer-learning-log, part 1",
         demo_epochs=1,
         demo_limit=30,
-        published=(Published(0.3306, None, "official", "training accuracy, best of 32 epochs", _TRAP),),
+        published=(
+            Published(
+                0.3306,
+                None,
+                "official",
+                "training accuracy, best of 32 epochs",
+                _TRAP,
+                part="train",
+                checkpoint="train",
+            ),
+        ),
         notes=_NOTES,
     )
     recipes: ClassVar = {"published": _published(), "tuned": _tuned()}
@@ -109,7 +119,17 @@ class InceptionV3Flatten(InceptionV3):
         source="transfer-learning-log, part 2",
         demo_epochs=1,
         demo_limit=30,
-        published=(Published(0.2563, None, "official", "training accuracy after 10 of 100 epochs", _TRAP),),
+        published=(
+            Published(
+                0.2563,
+                None,
+                "official",
+                "training accuracy after 10 of 100 epochs",
+                _TRAP,
+                part="train",
+                checkpoint="train",
+            ),
+        ),
         notes=(
             *_NOTES,
             "The source's 'x = model.output' continues from the softmax of the first model, so seven probabilities are all "

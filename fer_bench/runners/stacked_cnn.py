@@ -44,6 +44,9 @@ class StackedCNN(KerasRunner):
                 "20 % of Training held out",
                 "validation accuracy, last of 30 epochs, with augmentation (0.52 without)",
                 "a validation figure, on augmented images of Training; no test figure is published",
+                part="validation",
+                checkpoint="last",
+                nearest="official",
             ),
         ),
         notes=(

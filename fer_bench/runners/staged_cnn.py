@@ -31,8 +31,8 @@ class StagedCNN(KerasRunner):
         source="six-emotion-cnn; the pretraining is that of github.com/atulapra/Emotion-detection",
         demo_epochs=1,
         published=(
-            Published(0.658, None, "own test set, six classes", "generation 5", _TRAP),
-            Published(0.68, None, "own test set, six classes", "generation 6", _TRAP),
+            Published(0.658, None, "own test set, six classes", "generation 5", _TRAP, nearest="official", classes=6),
+            Published(0.68, None, "own test set, six classes", "generation 6", _TRAP, nearest="official", classes=6),
         ),
         notes=(
             "published: the source starts from a stranger's weights, trained on the seven classes (Adam 1e-4, batch 64, 50 "

@@ -37,6 +37,16 @@ class SVM(SklearnRunner):
                 weighted_f1=0.4043,
                 split="notebook",
                 protocol="80/20 split of the de-duplicated rows, scored once on the 20 % held out",
+                checkpoint="none",
+            ),
+            Published(
+                accuracy=0.6086,
+                weighted_f1=0.5957,
+                split="notebook",
+                protocol="accuracy on the training part",
+                trap="images that it was fitted to",
+                part="train",
+                checkpoint="none",
             ),
         ),
     )

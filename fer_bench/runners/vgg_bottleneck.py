@@ -36,6 +36,9 @@ class VGGBottleneck(KerasRunner):
                 "20 % of Training held out",
                 "validation accuracy (0.377 in the last of 20 epochs, 0.391 in the best)",
                 "a validation figure, on rows of Training; no test figure is published",
+                part="validation",
+                checkpoint="last",
+                nearest="official",
             ),
         ),
         notes=(

@@ -150,6 +150,15 @@ def test_seed_decides_everything():
     assert np.abs(one - other).max() > 1e-4
 
 
+def test_what_picks_the_epoch_changes_nothing_of_the_training():
+    """The same key, another part to watch, or none: the same losses, epoch by epoch (with augmentation and dropout)."""
+    watched = (VALIDATION, TEST, None)
+    summaries = [Tiny("default").fit(TRAIN, part, Context(CLASSES, key="k", epochs=2)) for part in watched]
+    losses = [[row["loss"] for row in summary.history] for summary in summaries]
+    assert losses[0] == losses[1] == losses[2]
+    assert summaries[0].history[0]["val_loss"] != summaries[1].history[0]["val_loss"]
+
+
 def test_probabilities_are_float32_under_bfloat16():
     runner = fitted(Tiny("large"))
     bits = runner.predict_proba(VALIDATION.images).view(np.uint32)

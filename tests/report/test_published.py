@@ -1,0 +1,283 @@
+"""Published beside measured: every figure of the sources, ours by its own protocol, and explanations that the records bear out."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_runs import SIX, folders, part, stored
+
+from fer_bench import registry
+from fer_bench.columns import percent
+from fer_bench.leaderboard import boards
+from fer_bench.report import write_report
+from fer_bench.report.published import Comparison, comparisons, constant
+from fer_bench.report.published_page import context
+from fer_bench.report.selection import paired_interval, selections
+from fer_bench.runners.base import Published, RunnerInfo
+from fer_bench.store import StoredRun
+
+INFOS = {info.name: info for info in registry.infos()}
+#: Every figure of the sources as they give it: runner, accuracy (and weighted F1), a word of its trap.
+FIGURES = [
+    ("svm", "42.8 / 40.4", "split of its own"),
+    ("svm", "60.9 / 59.6", "fitted to"),
+    ("mlp", "33.0 / 26.0", "split of its own"),
+    ("mlp", "33.6 / 26.8", "picked its epoch"),
+    ("custom-cnn", "32.4 / 26.6", "split of its own"),
+    ("vgg19-frozen", "39.0 / 37.0", "on the test part itself"),
+    ("vgg19-full", "66.4 / 66.0", "on the test part itself"),
+    ("vgg19-full", "75.9 / 75.6", "fitted to"),
+    ("inception-v3", "33.1", "accuracy on augmented Training images"),
+    ("inception-v3-flatten", "25.6", "accuracy on augmented Training images"),
+    ("mini-xception", "51.7", "validation figure"),
+    ("mini-xception", "65.5", "other training"),
+    ("staged-cnn", "65.8", "six classes"),
+    ("staged-cnn", "68.0", "six classes"),
+    ("resnet50", "86.3 binary", "not categorical"),
+    ("resnet50", "85.2 binary", "not categorical"),
+    ("vgg-bottleneck", "38.0", "validation figure"),
+    ("stacked-cnn", "55.0", "validation figure"),
+    ("xgboost", "–", ""),
+    ("hog-svm", "–", ""),
+]
+
+
+def compare(runs: list[StoredRun], **infos: RunnerInfo) -> list[Comparison]:
+    known = infos or INFOS
+    return comparisons(boards([run.record for run in runs], known.values()), known, folders(runs))
+
+
+def of(found: list[Comparison], runner: str, published: str) -> Comparison:
+    (one,) = (c for c in found if c.runner == runner and c.published == published)
+    return one
+
+
+def test_every_figure_of_the_sources_is_there_with_its_trap():
+    found = compare([])
+    assert sorted((c.runner, c.published) for c in found) == sorted((name, figure) for name, figure, _ in FIGURES)
+    for name, figure, trap in FIGURES:
+        one = of(found, name, figure)
+        assert trap in one.trap
+        assert (one.same_protocol, one.official) == ("–" if figure == "–" else "not run yet", "not run yet")
+        assert one.explanation
+
+
+def test_what_has_not_run_says_how_to_run_it():
+    found = compare([])
+    told = {c.explanation for c in found if c.runner in ("vgg19-full", "staged-cnn", "svm")}
+    for command in (
+        "vgg19-full --split notebook-90-10 --checkpoint test",
+        "staged-cnn --labels six",
+        "svm --split notebook",
+    ):
+        assert any(f"fer-bench run {command}" in words for words in told)
+
+
+def test_a_training_accuracy_stands_beside_a_training_accuracy(tmp_path):
+    run = stored(tmp_path, "inception-v3", part(200, 0.4), history=[0.21, 0.36, 0.33])
+    one = of(compare([run]), "inception-v3", "33.1")
+    assert one.same_protocol == "36.0 (published)"
+    assert one.same_protocol_value == 0.36
+    assert "+2.9 points under its protocol" in one.explanation
+    assert one.official_value == run.record.scores.accuracy != 0.36
+    svm = stored(tmp_path, "svm", part(200, 0.4), split="notebook", split_digest="s2")
+    one = of(compare([svm]), "svm", "60.9 / 59.6")
+    assert one.same_protocol == "– (published)"
+    assert "no training accuracy" in one.explanation
+
+
+def test_a_validation_figure_stands_beside_a_validation_score(tmp_path):
+    validation = part(300, 0.5, seed=1)
+    run = stored(tmp_path, "mini-xception", part(300, 0.6), validation, training={"checkpoint": "validation"})
+    one = of(compare([run]), "mini-xception", "51.7")
+    accuracy = (validation[1].argmax(axis=1) == validation[0]).mean()
+    assert one.same_protocol_value == pytest.approx(accuracy)
+    assert one.same_protocol.startswith(f"{percent(accuracy)} / ")
+    assert one.official_value == run.record.scores.accuracy != one.same_protocol_value
+    for words in (
+        "under the nearest protocol",
+        "the validation part of official (there: 20 % of Training held out)",
+        "checkpoint picked by validation data (there: the last epoch)",
+    ):
+        assert words in one.explanation
+
+
+def test_binary_accuracy_stands_beside_binary_accuracy_of_the_same_images(tmp_path):
+    """The source's 7,178 images are PublicTest and PrivateTest together."""
+    test, validation = part(300, 0.4), part(200, 0.45, seed=1)
+    run = stored(
+        tmp_path, "resnet50", test, validation, recipe_fields={"weights": "imagenet"}, training={"init": "random"}
+    )
+    found = compare([run])
+    one = of(found, "resnet50", "86.3 binary")
+    labels, p = (np.concatenate([a, b]) for a, b in zip(validation, test, strict=True))
+    p = p.astype(np.float64) / p.astype(np.float64).sum(axis=1, keepdims=True)
+    truth = np.eye(7, dtype=bool)[labels]
+    said = p > 0.5
+    assert one.same_protocol_value == pytest.approx((said == truth).mean())
+    assert one.same_protocol == f"{percent((said == truth).mean())} binary (published)"
+    assert one.official.startswith(f"{percent((test[1].argmax(axis=1) == test[0]).mean())} / ")
+    assert "none of them has 85.7" in one.explanation
+    assert "random weights where the recipe has ImageNet's" in one.explanation
+    page = context(boards([run.record], INFOS.values()), INFOS, folders([run]), found)["binary"]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page[0]["table"].splitlines()[2:]]
+    assert rows[0][1:] == ["–", "85.7", "–", "0.0", "50.0"]
+    assert rows[1][1:] == ["–", "86.3", "67.0", "8.5", "74.5"]
+    hits = (said & truth).sum()
+    assert rows[2][2:5] == [percent(x) for x in ((said == truth).mean(), hits / said.sum(), hits / truth.sum())]
+
+
+def test_a_constant_answer_has_six_of_seven():
+    assert constant(7).accuracy == pytest.approx(6 / 7)
+    assert constant(6).accuracy == pytest.approx(5 / 6)
+
+
+def test_six_emotions_stand_beside_six(tmp_path):
+    seven = stored(tmp_path, "staged-cnn", part(300, 0.5))
+    six = stored(
+        tmp_path, "staged-cnn", part(300, 0.6, classes=6), classes=SIX, dataset="fer2013-six", dataset_digest="d6",
+    )  # fmt: skip
+    one = of(compare([seven, six]), "staged-cnn", "65.8")
+    assert one.same_protocol_value == six.record.scores.accuracy
+    assert "fer2013-six" in one.same_protocol
+    assert one.official_value == seven.record.scores.accuracy
+
+
+def test_the_explanation_names_what_is_on_record_and_no_more(tmp_path):
+    seen = np.arange(1000) < 80
+    recipe = {"epochs": 50, "weights": "random"}
+    test = part(1000, 0.6)
+    run = stored(
+        tmp_path, "mini-xception", test, part(300, 0.5), seen=seen, recipe="tuned", recipe_fields=recipe, epochs=7,
+        training={"init": "random", "checkpoint": "validation", "epochs_run": 7, "epochs_planned": 50},
+    )  # fmt: skip
+    told = of(compare([run]), "mini-xception", "51.7").explanation
+    assert "tuned recipe" in told
+    assert "7 of 50 epochs at most" in told
+    right = test[1].argmax(axis=1) == test[0]
+    assert (
+        f"official has {percent(right.mean())}; {percent(right[80:].mean())} without the 8.0 % of the test images"
+        in told
+    )
+    assert "ImageNet" not in told
+    plain = stored(
+        tmp_path, "svm", part(4000, 0.9), split="notebook", split_digest="s2", training={"checkpoint": "none"}
+    )
+    told = of(compare([plain]), "svm", "42.8 / 40.4").explanation
+    assert "outside our 95 % interval" in told
+    assert told.endswith("nothing on record sets the two apart (1 seed of ours)")
+
+
+def test_a_figure_inside_our_interval_is_said_to_be(tmp_path):
+    labels = (np.arange(1000) % 7).astype(np.int8)
+    guess = np.where(np.arange(1000) < 431, labels, (labels + 1) % 7)
+    test = labels, np.eye(7, dtype=np.float16)[guess]
+    run = stored(tmp_path, "svm", test, split="notebook", split_digest="s2", training={"checkpoint": "none"})
+    told = of(compare([run]), "svm", "42.8 / 40.4").explanation
+    assert told == "+0.3 points under its protocol, within our 95 % interval [40.1, 46.2]"
+
+
+def test_synthetic_faces_are_no_measurement_of_a_published_figure(tmp_path):
+    run = stored(tmp_path, "svm", part(200, 0.9), dataset="synthetic", dataset_digest="d9")
+    assert of(compare([run]), "svm", "42.8 / 40.4").official == "not run yet"
+
+
+@pytest.fixture
+def vgg(tmp_path) -> list[StoredRun]:
+    """vgg19-full, two seeds, with its checkpoint picked fairly and on the test part; and one picked so on official."""
+    place = {"split": "notebook-90-10", "split_digest": "s3"}
+    runs = []
+    for seed in (0, 1):
+        for checkpoint, right in (("validation", 0.60), ("test", 0.64)):
+            runs.append(stored(
+                tmp_path, "vgg19-full", _same_labels(part(500, right, seed=seed)), seed=seed, checkpoint=checkpoint,
+                training={"init": "random", "checkpoint": "test" if checkpoint == "test" else "last"}, **place,
+            ))  # fmt: skip
+    on_official = {"checkpoint": "test", "training": {"init": "random", "checkpoint": "test"}}
+    return [*runs, stored(tmp_path, "vgg19-full", part(500, 0.9), **on_official)]
+
+
+def _same_labels(made):
+    """The same images for every run: only the answers differ."""
+    labels, p = made
+    fixed = np.random.default_rng(99).integers(0, 7, len(labels)).astype(np.int8)
+    shift = (fixed - labels) % 7
+    return fixed, np.stack([np.roll(row, by) for row, by in zip(p, shift, strict=True)])
+
+
+def test_where_the_source_picked_on_test_so_does_ours_but_never_on_official(vgg):
+    one = of(compare(vgg), "vgg19-full", "66.4 / 66.0")
+    picked = [run.record for run in vgg if run.record.job.checkpoint == "test" and run.record.job.split != "official"]
+    assert one.same_protocol_value == pytest.approx(np.mean([run.scores.accuracy for run in picked]))
+    assert "checkpoint picked on the test part" in one.same_protocol
+    assert one.official == "not run yet"
+    assert one.official_value is None
+
+
+def test_what_picking_on_test_was_worth(vgg):
+    found = selections(boards([run.record for run in vgg]), folders(vgg))
+    (one,) = found
+    accuracies = {(r.record.job.checkpoint, r.record.job.seed): r.record.scores.accuracy for r in vgg[:4]}
+    wanted = np.mean([accuracies["test", seed] - accuracies["validation", seed] for seed in (0, 1)])
+    assert one.difference == pytest.approx(wanted)
+    assert one.seeds == (0, 1)
+    assert one.low < one.difference < one.high
+    words = f"was worth {100 * wanted:+.1f} points [{100 * one.low:+.1f}, {100 * one.high:+.1f}] (published recipe)"
+    assert words in of(compare(vgg), "vgg19-full", "66.4 / 66.0").explanation
+
+
+def test_only_the_same_training_is_compared(vgg):
+    one_way = [run for run in vgg if run.record.job.checkpoint == "test"]
+    assert not selections(boards([run.record for run in one_way]), folders(one_way))
+    capped = [run for run in vgg if run.record.job.checkpoint == "test"] + [
+        run._replace(record=run.record.model_copy(update={"job": run.record.job.model_copy(update={"epochs": 1})}))
+        for run in vgg
+        if run.record.job.checkpoint == "validation"
+    ]
+    assert not selections(boards([run.record for run in capped]), folders(capped))
+    assert not selections(boards([run.record for run in vgg]), {})
+
+
+def test_the_interval_is_that_of_a_mean():
+    """Of many images the percentile bootstrap is the normal interval; of no difference it is a point."""
+    difference = np.random.default_rng(0).choice([-1.0, 0.0, 1.0], 4000, p=[0.1, 0.75, 0.15])
+    low, high = paired_interval(difference)
+    half = 1.96 * difference.std() / np.sqrt(4000)
+    assert (low, high) == pytest.approx((difference.mean() - half, difference.mean() + half), abs=0.1 * half)
+    assert paired_interval(difference) == (low, high)
+    assert paired_interval(np.zeros(50)) == (0, 0)
+
+
+def test_the_order_of_records_does_not_matter_and_hostile_text_stays_text(vgg, tmp_path):
+    nasty = "</table><script>alert(1)</script> | `rm -rf` *b*\nnext"
+    infos = {"mine": RunnerInfo("mine", source=nasty, published=(Published(0.5, None, nasty, nasty, nasty),))}
+    runs = [*vgg, stored(tmp_path, "mine", part(100, 0.5), recipe=nasty, params={nasty: nasty})]
+    pages = []
+    for seed in range(2):
+        root = tmp_path / f"report-{seed}"
+        write_report(root, random.Random(seed).sample(runs, len(runs)), [*infos.values(), INFOS["vgg19-full"]])
+        pages.append((root / "published.md").read_text() + (root / "README.md").read_text())
+    assert pages[0] == pages[1]
+    assert "<script>" not in pages[0]
+    for block in re.findall(r"(?:^\|.*\|$\n?)+", pages[0], flags=re.MULTILINE):
+        assert len({len(re.split(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
+
+
+def test_committed_results_bear_the_page_out():
+    """On the records of this repository: the notebook's SVM, and mini-Xception's validation figure."""
+    from fer_bench.store import Store
+
+    runs, problems = Store(Path(__file__).parents[2] / "results").scan()
+    assert not problems
+    found = comparisons(boards([run.record for run in runs], INFOS.values()), INFOS, folders(runs))
+    svm = of(found, "svm", "42.8 / 40.4")
+    assert svm.same_protocol_value == pytest.approx(0.4281, abs=5e-4)
+    assert "within our 95 % interval" in svm.explanation
+    assert "without the 8.0 % of the test images that stand in Training" in svm.explanation
+    cnn = of(found, "custom-cnn", "32.4 / 26.6")
+    assert "ours: 10 epochs at most" in cnn.explanation
+    assert of(found, "mini-xception", "51.7").same_protocol_value > 0.5
