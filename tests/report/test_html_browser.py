@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,8 +13,10 @@ from test_html import HOSTILE, costing, ranked, write
 from fer_bench.report import html
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[test]'")
+from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.wait import WebDriverWait  # noqa: E402
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -95,6 +97,16 @@ def find(page: Any, selector: str) -> Any:
     return page.find_element(By.CSS_SELECTOR, selector)
 
 
+def eventually(page: Any, holds: Callable[[], bool]) -> None:
+    """A change of the address, and what follows from it, comes a moment after the key or the click."""
+    WebDriverWait(page, 10, poll_frequency=0.05, ignored_exceptions=(WebDriverException,)).until(lambda _: holds())
+
+
+def opened(page: Any, title: str) -> None:
+    """The record of that name is open."""
+    eventually(page, lambda: find(page, "#record-title").text == title)
+
+
 def runners(page: Any) -> list[str]:
     cells = page.find_elements(By.CSS_SELECTOR, "#leaderboard tbody th")
     return [cell.text.splitlines()[0] for cell in cells]
@@ -152,18 +164,18 @@ def test_filters_leave_what_fits_and_say_when_nothing_does(page: Any):
 
 def test_a_row_opens_its_record_and_escape_closes_it(page: Any, address: str):
     page.find_element(By.LINK_TEXT, "net").send_keys(Keys.ENTER)
-    assert find(page, "#record-title").text == "net (tuned)"
+    opened(page, "net (tuned)")
     record_text = find(page, "#record").text
     assert all(word in record_text for word in ("fer-bench run", "Environment", "Job key", "learning curves"))
     assert len(page.find_elements(By.CSS_SELECTOR, "#record .curves svg[role=img][aria-label]")) == 2
     deep = page.current_url
     find(page, "#record").send_keys(Keys.ESCAPE)
     assert not find(page, "#record").is_displayed()
-    assert page.current_url.endswith("#fer2013-official")
+    eventually(page, lambda: page.current_url.endswith("#fer2013-official"))
     assert page.switch_to.active_element.text == "net"  # back where one was
     page.get("about:blank")
     page.get(deep)
-    assert find(page, "#record-title").text == "net (tuned)"
+    opened(page, "net (tuned)")
     page.get("about:blank")
     page.get(f"{address}#%E0%A4%A/nowhere")  # an address that means nothing shows the first board
     assert runners(page)
@@ -171,7 +183,7 @@ def test_a_row_opens_its_record_and_escape_closes_it(page: Any, address: str):
 
 def test_names_from_outside_stay_text(page: Any):
     page.find_element(By.LINK_TEXT, NAME).click()
-    assert find(page, "#record-title").text == f"{NAME} (tuned)"
+    opened(page, f"{NAME} (tuned)")
     assert "</script><img" in find(page, "#record pre").text
     assert page.find_elements(By.TAG_NAME, "img") == []
     assert NAME in find(page, "#published").get_property("textContent")
@@ -179,11 +191,11 @@ def test_names_from_outside_stay_text(page: Any):
 
 def test_boards_are_chosen_by_links(page: Any):
     page.find_element(By.LINK_TEXT, "notebook").click()
-    assert runners(page) == ["svm"]
+    eventually(page, lambda: runners(page) == ["svm"])
     assert find(page, "#title").text.startswith("fer2013, split notebook")
     assert find(page, "#boards a[aria-current]").text == "notebook"
     page.back()
-    assert "net" in runners(page)
+    eventually(page, lambda: "net" in runners(page))
 
 
 def test_cost_is_drawn_for_one_hardware_at_a_time(page: Any):
@@ -229,6 +241,7 @@ def test_all_text_can_be_read_in_both_themes(page: Any, scheme: str, inside: boo
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     if inside:
         page.find_element(By.LINK_TEXT, "net").click()
+        opened(page, "net (tuned)")
     else:
         page.find_element(By.XPATH, "//label[contains(., 'Show 1 not run')]/input").click()
     found = page.execute_script(CONTRASTS)

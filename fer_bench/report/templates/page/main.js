@@ -170,9 +170,13 @@ function fillChosen() {
 }
 
 function drawPublished() {
-  const heads = { runner: "Runner", published: "Published", split: "Split", protocol: "Protocol", trap: "Trap", same_protocol: "Ours, its protocol", official: "Ours, official", explanation: "Why they differ" };
+  const figures = { published: "Published", same_protocol: "Ours, its protocol", official: "Ours, official" };
+  const texts = { protocol: "Protocol", split: "Split", trap: "Trap", explanation: "Difference" };
+  const list = (css, line, names) => h("dl", { class: css }, Object.entries(names).filter(([key]) => !["", "–"].includes(line[key]) || key in figures)
+    .map(([key, name]) => h("div", { class: key }, h("dt", {}, name), h("dd", {}, line[key] || "–"))));
   byId("published-section").hidden = !data.published.length;
-  byId("published").replaceChildren(plainTable("What was published beside what was measured", Object.values(heads), data.published.map((line) => Object.keys(heads).map((key) => line[key]))));
+  byId("published").replaceChildren(...data.published.map((line) =>
+    h("article", {}, h("h3", {}, line.runner), list("figures", line, figures), list("texts", line, texts))));
 }
 
 // ---- the address, and the start

@@ -55,11 +55,3 @@ function heatTable({ label, corner, heads, rows, css = "" }) {
     h("tbody", {}, rows.map(({ head, texts, shares, best = [] }) => h("tr", {}, h("th", { scope: "row" }, head),
       texts.map((text, i) => h("td", { vars: { share: shares[i] || 0 }, class: best[i] ? "best" : null }, text, best[i] ? hidden(", best") : null)))))));
 }
-
-/** A table of texts as they are. */
-function plainTable(label, heads, rows) {
-  return scroller(label, h("table", { class: "words" },
-    h("caption", { class: "sr" }, label),
-    h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
-    h("tbody", {}, rows.map((texts) => h("tr", {}, texts.map((text, i) => h(i ? "td" : "th", { scope: i ? null : "row" }, text)))))));
-}
