@@ -14,6 +14,7 @@ from ..leaderboard import Board, boards, file_name
 from ..runners.base import RunnerInfo
 from ..store import HISTORY, StoredRun
 from . import cost_plots, markdown, plots
+from .evaluations import cross_dataset_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,7 @@ def _render(
         hardware=markdown.hardware(runs),
         nothing=f"{600 / 7:.1f}",
         boards=sections,
-        cross_dataset=markdown.cross_dataset_table(evaluations),
+        cross_dataset=cross_dataset_table(evaluations),
         published=markdown.published_table(found, runners),
     )
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from ..columns import NOT_RUN, Row, percent
-from ..evaluation import Evaluation, View
 from ..leaderboard import Board, shorten
 from ..records import RunRecord
 from ..runners.base import Published, RunnerInfo
@@ -117,44 +116,6 @@ def _measured(boards: Sequence[Board], runner: str, *names: str) -> str:
             scores = " / ".join(percent(row.mean(name)) for name in names or ("accuracy", "weighted_f1"))
             cells.append(f"{scores if row.runs else row.status} ({', '.join(filter(None, inside))})")
     return "; ".join(cells) or NOT_RUN
-
-
-def cross_dataset_table(evaluations: Iterable[Evaluation]) -> str:
-    """Trained models on foreign sets, the most accurate of each set first; empty where there is none."""
-    lines = []
-    for e in sorted(evaluations, key=lambda e: (e.slug, -e.whole.scores.accuracy, e.runner, e.recipe, e.seed, e.key)):
-        subjects = "" if e.subjects is None else f"{e.subjects:,}"
-        views = [cell for view in (e.whole, e.masked) for cell in _view_cells(view)]
-        dropped = ", ".join(f"{name} ({count:,})" for name, count in e.dropped.items())
-        trained = f"{e.trained_on}, {e.split}"
-        lines.append(
-            [
-                e.slug,
-                e.runner,
-                e.recipe,
-                str(e.seed),
-                trained,
-                f"{e.scored:,}",
-                subjects,
-                *views,
-                ", ".join(e.missing),
-                dropped,
-            ]
-        )
-    headers = ["Data", "Runner", "Recipe", "Seed", "Trained on", "Images", "Subjects"]
-    headers += ["Accuracy [95 %]", "F1 macro", "Masked accuracy", "Masked F1", "Missing", "Dropped"]
-    return table(headers, lines, left=(0, 1, 2, 4, 11, 12)) if lines else ""
-
-
-def _view_cells(view: View | None) -> tuple[str, str]:
-    """Accuracy with its interval, over subjects where there are some, and macro F1."""
-    if view is None:
-        return "", ""
-    accuracy = percent(view.scores.accuracy)
-    if intervals := view.over_subjects or view.over_images:
-        low, high = intervals.accuracy
-        accuracy += f" [{percent(low)}, {percent(high)}]"
-    return accuracy, percent(view.scores.macro_f1)
 
 
 def hardware(runs: Iterable[RunRecord]) -> list[str]:

@@ -82,8 +82,8 @@ def test_a_person_reads_what_was_dropped_and_what_was_masked(evaluate):
         "36 of 48 images scored, of 3 subjects",
         "dropped, as the model does not know them: contempt (12)",
         "without an image in ck-plus: anger, disgust, fear, surprise",
-        "over subjects [",
-        "f1, masked",
+        "accuracy over subjects  [",
+        "F1, masked",
     ):
         assert words in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
