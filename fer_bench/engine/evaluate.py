@@ -98,7 +98,7 @@ def check_model(run: StoredRun, spec: str) -> None:
         again = shlex.join(["fer-bench", "run", spec, "--recipe", job.recipe, "--split", job.split, "--force"])
         raise InputError(
             f"{run.folder} has no model: it was run with --no-models, or comes from a clone, which has none; train it "
-            f"here: {again} --data {job.dataset.upper()}"
+            f"here, on {job.dataset}: {again}"
         )
 
 
