@@ -118,6 +118,8 @@ def _read_table(path: Path, classes: Sequence[str]) -> Outside:
     frame, places = _frame(path)
     columns = {str(name).strip().lower(): name for name in frame.columns}
     there = ", ".join(map(str, frame.columns))
+    if len(columns) < len(frame.columns):
+        raise InputError(f"{path}: two columns of the same name among {there}")
     if "row" not in columns:
         raise InputError(
             f"{path}: no column 'row', only {there}; it says which row of the data, from 0, a line is about"
@@ -160,17 +162,18 @@ def _frame(path: Path) -> tuple[pd.DataFrame, Places]:
             raise InputError(f"{path}: not readable as parquet ({str(error)[:120]})") from None
         return frame, Places(path, "entry", range(len(frame)))
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig")
+        lines = pd.read_csv(
+            path, header=None, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
+        )
     except pd.errors.EmptyDataError:
-        raise InputError(f"{path}: empty; a first line such as row,{','.join(EMOTIONS)} is wanted") from None
+        lines = pd.DataFrame()
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())[:120]})") from None
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise InputError(
-            f"{path}, line 2: more columns than the header, which has {', '.join(map(str, frame.columns))}"
-        )
-    frame = frame[~(frame.isna() | (frame == "")).all(axis=1)]
-    return frame, Places(path, "line", (frame.index + 2).tolist())
+    lines = lines[~(lines.isna() | (lines == "")).all(axis=1)]
+    if lines.empty:
+        raise InputError(f"{path}: empty; a first line such as row,{','.join(EMOTIONS)} is wanted")
+    frame = lines.iloc[1:].set_axis(lines.iloc[0].astype(str), axis=1)
+    return frame, Places(path, "line", (frame.index + 1).tolist())
 
 
 def _named(path: Path, frame: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:

@@ -178,7 +178,10 @@ def test_bad_tables_are_one_line_that_says_where(table, write, dataset, split, s
         (b"", "empty"),
         (b"\xff\xfe\x00row", "not readable as CSV"),
         (b"row,anger\n1,0.5\n2,0.5,0.1\n", "not readable as CSV .*line 3"),
-        (b"row,anger\n1,0.5,0.5\n2,0.5,0.1\n", "line 2: more columns than the header"),
+        (b"row,anger\n1,0.5,0.5\n2,0.5,0.1\n", "not readable as CSV .*line 2"),
+        (b"row,anger,Row\n1,0.5,0.5\n", "two columns of the same name among row, anger, Row"),
+        (b"row,anger,anger\n1,0.5,0.5\n", "two columns of the same name"),
+        (b"\n\n", "empty"),
     ],
 )
 def test_files_that_are_no_table(tmp_path, dataset, split, content, words):

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import InputError
-
-if TYPE_CHECKING:
-    from ..evaluation import Evaluation, View
 
 
 @click.command(epilog="Example: fer-bench evaluate mini-xception:tuned --data CK+48 --subject folder")
@@ -59,6 +55,7 @@ def evaluate_command(
     from ..data import load_foreign
     from ..engine.evaluate import check_model, evaluate
     from ..engine.job import Options
+    from ..report.evaluations import text
     from ..select import select
     from ..store import Store
     from ..training.device import choose_backend, choose_device
@@ -88,52 +85,3 @@ def evaluate_command(
         click.echo(json.dumps([evaluation.model_dump(mode="json") for evaluation in found], indent=1))
     else:
         click.echo("\n\n".join(text(evaluation) for evaluation in found))
-
-
-def text(evaluation: Evaluation) -> str:
-    """For a terminal: what was scored, the scores with their intervals, and emotion by emotion."""
-    from tabulate import tabulate
-
-    from ..columns import percent
-
-    e = evaluation
-    lines = [
-        f"{e.runner} ({e.recipe}, seed {e.seed}, trained on {e.trained_on}, split {e.split}) on {e.data}: "
-        f"{e.scored:,} of {e.images:,} images scored" + (f", of {e.subjects:,} subjects" if e.subjects else "")
-    ]
-    if e.dropped:
-        counts = ", ".join(f"{name} ({count:,})" for name, count in e.dropped.items())
-        lines.append(f"dropped, as the model does not know them: {counts}")
-    if e.missing:
-        masked = "; masked leaves these outputs out" if e.masked else ""
-        lines.append(f"without an image in {e.data}: {', '.join(e.missing)}{masked}")
-    views = {"all outputs": e.whole} | ({"masked": e.masked} if e.masked else {})
-    rows = [[name, *(scores_text(view, name) for view in views.values())] for name in ("accuracy", "macro_f1")]
-    lines += ["", tabulate(rows, ["in %", *views], disable_numparse=True), ""]
-    emotions = [name for name, scores in e.whole.scores.emotions.items() if scores.images]
-    fields = ("recall", "precision", "f1")
-    rows = [
-        [name, f"{e.whole.scores.emotions[name].images:,}"]
-        + [percent(getattr(view.scores.emotions[name], field)) for view in views.values() for field in fields]
-        for name in emotions
-    ]
-    headers = [
-        "emotion",
-        "images",
-        *(f"{field}{', masked' if v else ''}" for v in range(len(views)) for field in fields),
-    ]
-    return "\n".join(
-        [*lines, tabulate(rows, headers, disable_numparse=True, colalign=["left"] + ["right"] * (len(headers) - 1))]
-    )
-
-
-def scores_text(view: View, name: str) -> str:
-    """ "55.1 [51.9, 58.2], over subjects [44.0, 66.1]" """
-    from ..columns import percent
-
-    words = percent(getattr(view.scores, name))
-    for intervals, over in ((view.over_images, ""), (view.over_subjects, "; over subjects")):
-        if intervals is not None:
-            low, high = getattr(intervals, name)
-            words += f"{over} [{percent(low)}, {percent(high)}]"
-    return words

@@ -106,5 +106,6 @@ def scores_text(scores: Scores) -> str:
         [name, of.images, percent(of.recall), percent(of.precision), percent(of.f1)]
         for name, of in scores.emotions.items()
     ]
-    table = tabulate(rows, ["emotion", "images", "accuracy", "precision", "F1"], disable_numparse=True)
+    headers, align = ["emotion", "images", "accuracy", "precision", "F1"], ["left", *["right"] * 4]
+    table = tabulate(rows, headers, disable_numparse=True, colalign=align)
     return f"{scores.images:,} images: {line}\n\n{table}"

@@ -98,7 +98,7 @@ def check_model(run: StoredRun, spec: str) -> None:
         again = shlex.join(["fer-bench", "run", spec, "--recipe", job.recipe, "--split", job.split, "--force"])
         raise InputError(
             f"{run.folder} has no model: it was run with --no-models, or comes from a clone, which has none; train it "
-            f"here: {again} --data {job.dataset.upper()}"
+            f"here, on {job.dataset}: {again}"
         )
 
 
@@ -121,5 +121,7 @@ def _predict(run: StoredRun, spec: str, images: np.ndarray, work: Path, options:
     outcome = watch(work, options, variables, lambda _: None, Event(), "fer_bench.engine.predict")
     if outcome["status"] != "ok":
         why = ". ".join(filter(None, [outcome.get("message"), outcome.get("hint")]))
-        raise InputError(f"the model in {run.folder / MODEL} can't be used: {why}; a new training may help")
+        raise InputError(
+            f"the model in {run.folder / MODEL} can't be used: {why}; if it is of an older version, train it again"
+        )
     return np.load(work / PROBABILITIES), environment.model_copy(update=outcome["ran_on"])

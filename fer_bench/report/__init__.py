@@ -16,6 +16,7 @@ from ..ranking import leaderboards
 from ..runners.base import RunnerInfo
 from ..store import SHEETS, Store, StoredRun
 from . import cost_plots, error_plots, errors, html, markdown, plots, published_page
+from .evaluations import cross_dataset_table
 from .files import Folders
 from .history import load_history
 from .published import comparisons
@@ -105,7 +106,7 @@ def _page(found: Sequence[Board], sections: list[dict[str, Any]], evaluations: I
         "hardware": markdown.hardware(runs),
         "nothing": f"{600 / 7:.1f}",
         "boards": sections,
-        "cross_dataset": markdown.cross_dataset_table(evaluations),
+        "cross_dataset": cross_dataset_table(evaluations),
     }
 
 

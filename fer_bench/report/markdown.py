@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from ..columns import Row, percent
-from ..evaluation import Evaluation, View
 from ..leaderboard import Board, shorten
 from ..records import RunRecord
 from ..stats import Estimate
@@ -104,44 +103,6 @@ def confusions(row: Row, classes: Sequence[str], count: int = 3) -> str:
     return ", ".join(
         f"{classes[i]} → {classes[j]} ({percent(shares[i, j])} % of {classes[i]})" for i, j in pairs if shares[i, j] > 0
     )
-
-
-def cross_dataset_table(evaluations: Iterable[Evaluation]) -> str:
-    """Trained models on foreign sets, the most accurate of each set first; empty where there is none."""
-    lines = []
-    for e in sorted(evaluations, key=lambda e: (e.slug, -e.whole.scores.accuracy, e.runner, e.recipe, e.seed, e.key)):
-        subjects = "" if e.subjects is None else f"{e.subjects:,}"
-        views = [cell for view in (e.whole, e.masked) for cell in _view_cells(view)]
-        dropped = ", ".join(f"{name} ({count:,})" for name, count in e.dropped.items())
-        trained = f"{e.trained_on}, {e.split}"
-        lines.append(
-            [
-                e.slug,
-                e.runner,
-                e.recipe,
-                str(e.seed),
-                trained,
-                f"{e.scored:,}",
-                subjects,
-                *views,
-                ", ".join(e.missing),
-                dropped,
-            ]
-        )
-    headers = ["Data", "Runner", "Recipe", "Seed", "Trained on", "Images", "Subjects"]
-    headers += ["Accuracy [95 %]", "F1 macro", "Masked accuracy", "Masked F1", "Missing", "Dropped"]
-    return table(headers, lines, left=(0, 1, 2, 4, 11, 12)) if lines else ""
-
-
-def _view_cells(view: View | None) -> tuple[str, str]:
-    """Accuracy with its interval, over subjects where there are some, and macro F1."""
-    if view is None:
-        return "", ""
-    accuracy = percent(view.scores.accuracy)
-    if intervals := view.over_subjects or view.over_images:
-        low, high = intervals.accuracy
-        accuracy += f" [{percent(low)}, {percent(high)}]"
-    return accuracy, percent(view.scores.macro_f1)
 
 
 def hardware(runs: Iterable[RunRecord]) -> list[str]:
