@@ -34,6 +34,12 @@ def context(
         "nothing": percent(constant(len(EMOTIONS)).accuracy),
         "binary": [_binary(boards, *pair, folders) for pair in figures if pair[1].recall is not None],
         "emotions": [_emotions(boards, *pair, folders) for pair in figures if pair[1].emotion_f1],
+        "notes": [
+            {"runner": markdown.escape(info.name), "text": markdown.escape(note)}
+            for info in runners.values()
+            if info.published
+            for note in info.notes
+        ],
         "selections": selection_table(selections(boards, folders)),
     }
 
