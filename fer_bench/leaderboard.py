@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .columns import COLUMNS, NOT_RUN, STALE, Column, Row, percent
+from .columns import COLUMNS, Column, percent
 from .records import EXTERNAL, JobInfo, RunRecord
+from .rows import NOT_RUN, STALE, Row
 from .stats import Estimate
 
 if TYPE_CHECKING:

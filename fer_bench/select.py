@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .columns import Row
 from .errors import InputError
 from .leaderboard import Board, boards
+from .rows import Row
 from .store import StoredRun
 
 #: A shorter piece of a job's key is taken for a runner's name.

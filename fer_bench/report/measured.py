@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from ..columns import Row, average
 from ..leaderboard import Board
 from ..metrics import Scores
 from ..records import RunRecord
+from ..rows import Row, average
 from ..runners.base import Published
 from .files import Folders, best_training_accuracy
 

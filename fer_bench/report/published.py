@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..columns import NOT_RUN, Row, percent
+from ..columns import percent
 from ..data.dataset import EMOTIONS
 from ..leaderboard import Board
 from ..metrics import BinaryScores, binary_scores
+from ..rows import NOT_RUN, Row
 from ..runners.base import Published, RunnerInfo
 from .files import Folders
 from .measured import Ours, differences, ours, real

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..columns import NOT_RUN, average, percent
+from ..columns import percent
 from ..data.dataset import EMOTIONS
 from ..leaderboard import Board
 from ..metrics import BinaryScores, binary_scores
 from ..records import RunRecord
+from ..rows import NOT_RUN, average
 from ..runners.base import Published, RunnerInfo
 from . import markdown
 from .files import Folders, predictions_of
