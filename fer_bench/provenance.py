@@ -19,7 +19,6 @@ PACKAGES = (
     "keras",
     "numpy",
     "pillow",
-    "scikit-image",
     "scikit-learn",
     "scikit-learn-intelex",
     "scipy",
