@@ -238,7 +238,7 @@ def _rows(runs: Iterable[RunRecord], expected: Iterable[Expected], changed: str 
 
 def _stale(job: JobInfo, info: Expected | None) -> str | None:
     """What has changed in the program since a job ran; None where nothing did, or the program has no such runner."""
-    if info is None:
+    if info is None or job.family == EXTERNAL:
         return None
     digests = dict(info.recipe_digests)
     today = (info.version, digests.get(job.recipe) if digests else job.recipe_digest)

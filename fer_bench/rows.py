@@ -8,6 +8,7 @@ from statistics import fmean
 
 import numpy as np
 
+from .data import SYNTHETIC
 from .records import EXTERNAL, RunRecord
 
 NOT_RUN = "not run yet"
@@ -62,9 +63,14 @@ class Row:
         return any(run.job.checkpoint == "test" or run.training.checkpoint == "test" for run in self.records)
 
     @property
+    def quick_look(self) -> bool:
+        """Whether it learnt from a part of the training images only; on the embedded set, which is one, never."""
+        return any(run.job.limit is not None and not run.job.dataset.startswith(SYNTHETIC) for run in self.records)
+
+    @property
     def rankable(self) -> bool:
         """Whether the row may have a rank: it has scores, they are fair, and they are of today's program and data."""
-        return bool(self.runs) and not (self.superseded or self.stale or self.test_selected)
+        return bool(self.runs) and not (self.superseded or self.stale or self.test_selected or self.quick_look)
 
     def scores(self, name: str) -> list[float]:
         """One of the Scores, for each run that has it."""
@@ -129,6 +135,7 @@ class Row:
             marks = {
                 f"epochs capped at {job.epochs}": job.epochs is not None and iterates,
                 f"at most {job.limit} training images a class": job.limit is not None,
+                "a quick look: not ranked": self.quick_look,
                 f"balance: {job.balance}": job.balance != "none",
                 f"filled from data set {str(job.fill_digest)[:8]}": job.fill_digest is not None,
             }

@@ -181,7 +181,8 @@ def _on_the_test_part(official: Sequence[Ours]) -> list[str]:
     if not official or official[0].accuracy is None:
         return []
     row = official[0].row
-    words = f"Ours on official has {percent(official[0].accuracy)} ({row.recipe})"
+    inside = ", ".join(filter(None, (row.recipe, row.note())))
+    words = f"Ours on official has {percent(official[0].accuracy)} ({inside})"
     share, unseen = _seen_share(row), row.mean("accuracy_unseen")
     if share and unseen is not None:
         words += f"; {percent(unseen)} without the {percent(share)} % of the test images that stand in Training, too"

@@ -160,7 +160,7 @@ def test_the_explanation_names_what_is_on_record_and_no_more(tmp_path):
     assert "7 of 50 epochs at most" in told
     right = test[1].argmax(axis=1) == test[0]
     assert (
-        f"official has {percent(right.mean())} (tuned); {percent(right[80:].mean())} without the 8.0 % of the test images"
+        f"official has {percent(right.mean())} (tuned, epochs capped at 7); {percent(right[80:].mean())} without the 8.0 % of the test images"
         in told
     )
     assert "ImageNet" not in told
