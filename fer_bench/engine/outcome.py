@@ -102,7 +102,7 @@ def read(path: Path) -> Outcome | None:
     except ValidationError as error:
         first = error.errors()[0]
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         why = str(error)
     return Outcome(status="error", message=f"the run's account of itself is not valid ({one_line(why)})", hint=LOG_HINT)
 
