@@ -155,6 +155,15 @@ class FillsDisk(_Centroid):
         (directory / "model").write_bytes(b"0" * 1000)
 
 
+@register("needs-space")
+class NeedsSpace(_Centroid):
+    """Has a model of a megabyte and a half."""
+
+    def save(self, directory):
+        super().save(directory)
+        (directory / "large").write_bytes(os.urandom(3 << 19))
+
+
 @register("bloats")
 class Bloats(_Centroid):
     """Needs more memory than its limit lets it have."""

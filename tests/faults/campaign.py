@@ -141,7 +141,7 @@ class Campaign:
         """fer-bench to its end, and what must hold after it; returns its exit code."""
         before = self.finished()
         planned = self.place.parent / "planned"
-        planned.mkdir(exist_ok=True)
+        planned.mkdir(parents=True, exist_ok=True)
         for key, kind in (faults or {}).items():
             moments = ["predict"] if kind == "not-a-number" else MOMENTS
             (planned / key).write_text(f"{kind} {self.random.choice(moments)}")
