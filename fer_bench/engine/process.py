@@ -162,7 +162,7 @@ def progress_events(path: Path) -> Iterator[list[dict[str, Any]]]:
 
 
 def event_of(line: bytes) -> dict[str, Any] | None:
-    """A line of progress: a phase, or numbers by name; None where it is no such thing, for a runner may write anything."""
+    """A line of progress: a phase or note, and numbers by name; None where it is no such thing, for a runner may write anything."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
@@ -170,6 +170,5 @@ def event_of(line: bytes) -> dict[str, Any] | None:
     if not isinstance(found, dict):
         return None
     event: dict[str, Any] = {name: value for name, value in found.items() if isinstance(value, int | float)}
-    if isinstance(found.get("phase"), str):
-        event["phase"] = one_line(found["phase"])
+    event |= {name: one_line(found[name]) for name in ("phase", "note") if isinstance(found.get(name), str)}
     return event or None

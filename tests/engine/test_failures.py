@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from fer_bench import Recipe, registry
 from fer_bench.engine import run
 from fer_bench.engine.outcome import Outcome, ended, is_out_of_memory, raised, read, tail
 from fer_bench.errors import InputError
@@ -64,7 +65,6 @@ def test_each_fault_has_its_status_and_a_hint_and_the_others_go_on(go, tmp_path)
     runs, problems = Store(tmp_path / "results").scan()
     assert not problems
     assert len(runs) == len(FAULTS) + 1
-    assert not (tmp_path / "results" / ".work").exists()
     log = next(record for record in failed if record.job.runner == "segfaults").failure.log_tail
     assert any("in fit" in line for line in log)  # the Python stack of a crash in native code
 
@@ -169,7 +169,7 @@ def test_a_killed_guard_takes_its_worker_with_it(go, tiny_npz, tmp_path):
     command = [*FER_BENCH, "run", "hangs", "--plugin", FAULTY]
     variables = {"FER_BENCH_DATA": str(tiny_npz), "FER_BENCH_RESULTS": str(tmp_path / "results")}
     process = subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.DEVNULL)
-    wait_for(lambda: list(tmp_path.glob("results/.work/*/scratch")))
+    wait_for(lambda: list(tmp_path.glob("results/.work/*/progress.jsonl")))
     guard, worker = psutil.Process(process.pid).children(recursive=True)
     guard.kill()
     assert process.wait(60) == 1
@@ -190,6 +190,15 @@ def test_out_of_memory_is_tried_again_with_half_the_batch(go):
     assert [attempt.partition(":")[0] for attempt in record.attempts] == ["oom", "oom"]
     (board,) = boards([record])
     assert "batch 32/16 instead of 128/64 after running out of memory" in board.rows[0].note()
+
+
+def test_the_batch_of_what_has_none_is_left_alone():
+    assert "batch" in registry.get("mini-xception").uses
+    assert not {"batch"} & (registry.get("svm").uses | registry.get("xgboost").uses)
+    recipe = registry.get("staged-cnn").recipes["published"]
+    assert [stage.batch for stage in recipe.with_smaller_batches(4).plan()] == [16, 8, 32, 256]
+    assert Recipe(batch=3).with_smaller_batches(4).batch == 1
+    assert recipe.with_smaller_batches(1) == recipe
 
 
 def test_retries_come_to_an_end(go):

@@ -27,7 +27,7 @@ class Shaky(Runner):
 
     def fit(self, train, validation, context):
         shorten_measurements()
-        self.fault = Fault(context.key, context.workdir.parent)
+        self.fault = Fault(context.key, Path(sys.argv[1]))
         rng = np.random.default_rng(context.seed("projection"))
         self.projection = rng.normal(size=(48 * 48, 16)).astype(np.float32) / 48
         for step in range(STEPS):
