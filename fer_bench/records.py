@@ -49,6 +49,12 @@ class JobInfo(_Model):
     #: Which part of the split is to pick the epoch: "validation", or "test", which keeps the run off the ranking.
     checkpoint: Literal["validation", "test"] = "validation"
 
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """Images a step, stage by stage, as the recipe has it; () where the record has no such thing."""
+        stages = self.recipe_fields.get("stages") or [self.recipe_fields]
+        return tuple(stage["batch"] for stage in stages if "batch" in stage)
+
 
 class Training(_Model):
     """How the training went. ``checkpoint`` says which data picked the epoch that is scored: "validation", "test" (marked,
@@ -61,6 +67,8 @@ class Training(_Model):
     epochs_planned: int | None = None
     best_epoch: int | None = None
     stopped: str = ""
+    #: What the recipe's batches were divided by after the run had not enough memory for them.
+    batch_divisor: int = 1
     extra: dict[str, Any] = {}
 
 
@@ -121,9 +129,19 @@ class RunRecord(_Model):
     started: str
     seconds: float
     job: JobInfo
+    #: What became of earlier attempts of the same run (``--retries``), one line each.
+    attempts: list[str] = []
     training: Training = Field(default_factory=Training)
     scores: Scores | None = None
     validation_scores: Scores | None = None
     cost: Cost = Field(default_factory=Cost)
     environment: Environment = Field(default_factory=Environment)
     failure: Failure | None = None
+
+
+def smaller_batch(job: JobInfo, divisor: int) -> str:
+    """ "batch 64 instead of 128", of a run whose batches were divided; "" where they were not."""
+    if divisor == 1:
+        return ""
+    now = "/".join(str(max(1, batch // divisor)) for batch in job.batches)
+    return f"batch {now} instead of {'/'.join(map(str, job.batches))}"

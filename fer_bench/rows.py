@@ -9,7 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from .data import SYNTHETIC
-from .records import EXTERNAL, RunRecord
+from .records import EXTERNAL, RunRecord, smaller_batch
 
 NOT_RUN = "not run yet"
 #: What can have changed since a row was measured.
@@ -122,6 +122,8 @@ class Row:
             parts.append("superseded: its runner or recipe has changed since")
         elif self.stale:
             parts.append(f"stale: {', '.join(self.stale)}")
+        smaller = {smaller_batch(run.job, run.training.batch_divisor) for run in self.runs}
+        parts += [f"{words} after running out of memory" for words in sorted(filter(None, smaller))]
         if self.test_selected:
             parts.append("checkpoint picked on the test part: not ranked")
         if self.unranked:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import InputError
+from ..errors import InputError, is_disk_full
 
 #: command -> the module of fer_bench.cli that defines it (as ``<name>`` with dashes turned into underscores, plus "_command")
 COMMANDS = {
@@ -73,6 +73,12 @@ class LazyGroup(click.Group):
         except (InputError, click.ClickException) as error:
             say(str(error))
             sys.exit(2)
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            say(f"{where}{error.strerror or error}; what was finished is safe: free some space and run it again")
+            sys.exit(1)
         except (KeyboardInterrupt, click.Abort):
             say("interrupted")
             sys.exit(130)

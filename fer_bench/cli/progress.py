@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
@@ -23,8 +24,9 @@ QUIET = 10.0
 @contextmanager
 def observer() -> Iterator[Observer]:
     """The observer that fits stderr."""
-    if not sys.stderr.isatty():
-        yield Lines()
+    stderr = cast("IO[str]", Sturdy(sys.stderr))
+    if not stderr.isatty():
+        yield Lines(stderr)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -36,8 +38,36 @@ def observer() -> Iterator[Observer]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4, transient=True) as progress:
+    with Progress(*columns, console=Console(file=stderr), refresh_per_second=4, transient=True) as progress:
         yield Bars(progress)
+
+
+class Sturdy:
+    """A stream that goes on in silence when nobody reads it any more: a sweep does not end because its terminal did."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self.stream.write(text)
+        except OSError:
+            self._silence()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self.stream.flush()
+        except OSError:
+            self._silence()
+
+    def _silence(self) -> None:
+        """Turns the stream's file descriptor itself into the null device: others write to it, too."""
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), self.stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 def state_of(event: Mapping[str, Any]) -> str:
@@ -68,22 +98,23 @@ def result_of(record: RunRecord) -> str:
 class Lines(Observer):
     """One line when a run begins, one now and then, one when it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
         self.prefix: dict[Job, str] = {}
         self.last: dict[Job, float] = {}
 
     def started(self, number: int, total: int, job: Job) -> None:
         self.prefix[job] = f"[{number}/{total}] {job.title}"
         self.last[job] = time.monotonic()
-        click.echo(f"{self.prefix[job]}: started", err=True)
+        click.echo(f"{self.prefix[job]}: started", file=self.stream)
 
     def progressed(self, job: Job, event: Mapping[str, Any]) -> None:
         if time.monotonic() - self.last[job] >= QUIET:
             self.last[job] = time.monotonic()
-            click.echo(f"{self.prefix[job]}: {state_of(event)}", err=True)
+            click.echo(f"{self.prefix[job]}: {state_of(event)}", file=self.stream)
 
     def finished(self, job: Job, record: RunRecord) -> None:
-        click.echo(f"{self.prefix[job]}: {result_of(record)}", err=True)
+        click.echo(f"{self.prefix[job]}: {result_of(record)}", file=self.stream)
 
 
 class Bars(Observer):

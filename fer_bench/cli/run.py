@@ -72,6 +72,20 @@ def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: s
     "--jobs", type=click.IntRange(1), help="Runs at a time, the cores divided among them. [default: 1; embedded set: 4]"
 )
 @click.option("--timeout", type=click.FloatRange(1), help="Seconds that a run may take.")
+@click.option(
+    "--stall",
+    type=click.FloatRange(0),
+    default=1800,
+    show_default=True,
+    help="Seconds that a run may neither report progress nor use the processor before it is ended; 0: for ever.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Try again so often what crashed or was killed, and with half the batch what ran out of memory.",
+)
 @click.option("--tensorboard", metavar="DIR", help="Write TensorBoard logs there.")
 @click.option("--models/--no-models", default=True, show_default=True, help="Keep the trained models.")
 @click.option("--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners.")
@@ -143,8 +157,7 @@ def run_command(
     if done := sum(not step.pending for step in steps):
         click.echo(f"fer-bench: {done} of {len(steps)} jobs done already; --force runs them again", err=True)
     store.prepare()
-    for sign in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs are born ignoring it
-        signal.signal(sign, signal.default_int_handler)
+    stop_on_signals()
     interrupted = False
     with observer() as watcher:
         try:
@@ -161,6 +174,14 @@ def run_command(
             f"fer-bench: {len(failed)} of {len(steps)} runs failed: {words}; --rerun failed tries again", err=True
         )
         sys.exit(1)
+
+
+def stop_on_signals() -> None:
+    """Ctrl-C, a request to end and a terminal that goes away stop a sweep alike: its runs end, each with a record."""
+    for sign in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs are born ignoring it
+        signal.signal(sign, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # which nohup sets
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def default_jobs(dataset: Dataset, device: str) -> int:

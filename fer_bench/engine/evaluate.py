@@ -17,9 +17,9 @@ from ..evaluation import EVALUATION, EVALUATIONS, Evaluation, match, views
 from ..records import EXTERNAL
 from ..store import MODEL, PREDICTIONS, Store, StoredRun
 from ..training import device as devices
-from .execute import watch
 from .job import Options
 from .predict import IMAGES, PROBABILITIES
+from .process import watch
 from .worker import OUT, TASK, write_json
 
 
@@ -119,9 +119,9 @@ def _predict(run: StoredRun, spec: str, images: np.ndarray, work: Path, options:
     environment = provenance.environment(device)
     variables = devices.environment(device, backend, options.threads)
     outcome = watch(work, options, variables, lambda _: None, Event(), "fer_bench.engine.predict")
-    if outcome["status"] != "ok":
-        why = ". ".join(filter(None, [outcome.get("message"), outcome.get("hint")]))
+    if outcome.status != "ok":
+        why = ". ".join(filter(None, [outcome.message, outcome.hint]))
         raise InputError(
             f"the model in {run.folder / MODEL} can't be used: {why}; if it is of an older version, train it again"
         )
-    return np.load(work / PROBABILITIES), environment.model_copy(update=outcome["ran_on"])
+    return np.load(work / PROBABILITIES), environment.model_copy(update=outcome.ran_on.model_dump(exclude_unset=True))

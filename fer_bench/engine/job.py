@@ -24,7 +24,9 @@ class Options:
     """What a user can say about all the runs of one plan; the fields are the options of ``fer-bench run``.
 
     ``recipe`` "all" takes every recipe of a runner. ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the rows
-    per class of the training and validation parts; the test part is always whole. ``timeout`` is in seconds a run.
+    per class of the training and validation parts; the test part is always whole. ``timeout`` is in seconds an attempt, and
+    counts the worker's own time; ``stall`` is how many seconds it may neither report progress nor use the processor (None or
+    0: as long as it likes); ``retries`` is how often what can pass is tried again.
     ``checkpoint`` "test" lets the test part pick the epoch, to measure what that is worth; such runs are never ranked.
     """
 
@@ -39,6 +41,8 @@ class Options:
     backend: str = "auto"
     threads: int | None = None
     timeout: float | None = None
+    stall: float | None = 1800.0
+    retries: int = 0
     tensorboard: str | None = None
     plugins: tuple[str, ...] = ()
     models: bool = True

@@ -119,8 +119,9 @@ def sweep(
 
     interrupted = False
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(run_one, number) for number in pending]
+        futures: list[Future[None]] = []
         try:
+            futures += [pool.submit(run_one, number) for number in pending]
             _dispatch(events, futures)
         except KeyboardInterrupt:
             interrupted = True

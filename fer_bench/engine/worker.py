@@ -8,7 +8,9 @@ so, whatever the runner says. Progress goes to ``progress.jsonl``, so that whate
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import faulthandler
 import json
 import sys
 import time
@@ -19,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import is_disk_full
 from ..runners.base import Context, FitSummary, Part, Runner
 from ..store import HISTORY, MODEL, PREDICTIONS
+from .outcome import DISK_FULL_CODE, raised
 
 #: Latency is that of as many calls as fit in so many seconds, within these bounds, after some that warm up.
 LATENCY_SECONDS, FEWEST_CALLS, MOST_CALLS, WARM_UP_CALLS = 1.0, 30, 200, 3
@@ -40,19 +43,19 @@ TASK, INPUT, PROGRESS, OUTCOME, LOG, OUT = (
 def main(folder: Path, work: Callable[[dict[str, Any], Path], dict[str, Any]]) -> int:
     """Does the task in ``folder`` with ``work``, and writes its outcome; 0 where that is ok."""
     task = json.loads((folder / TASK).read_text(encoding="utf-8"))
+    faulthandler.enable()  # a crash in native code leaves its Python stack in the log
     try:
         outcome = work(task, folder)
-    except InputError as error:
-        outcome = {"status": "error", "message": str(error)}
-    except MemoryError as error:
-        outcome = {"status": "oom", "message": f"out of memory: {error}"}
-    except Exception as error:
-        traceback.print_exc()
-        kind = type(error).__name__
-        text = " ".join(str(error).split())[:500]
-        full = kind == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in text or kind == "OutOfMemoryError"
-        outcome = {"status": "oom" if full else "error", "message": f"{kind}: {text}"}
-    write_json(folder / OUTCOME, outcome)
+    except BaseException as error:  # SystemExit too: it is the runner's, and what became of the run
+        with contextlib.suppress(OSError):  # a runner may have closed stderr, or the disk be full
+            traceback.print_exc()
+        outcome = raised(error).model_dump()
+    try:
+        write_json(folder / OUTCOME, outcome)
+    except OSError as error:
+        if is_disk_full(error):
+            return DISK_FULL_CODE
+        raise
     return 0 if outcome["status"] == "ok" else 1
 
 
@@ -63,6 +66,7 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     for warning in registry.load_plugins(task["plugins"]):
         print(warning, file=sys.stderr)
     runner = registry.make(task["spec"], task["recipe"])
+    runner.recipe = runner.recipe.with_smaller_batches(task["batch_divisor"])
     on_test = task["checkpoint"] == "test"
     out = folder / OUT
     (out / MODEL).mkdir(parents=True)

@@ -159,7 +159,8 @@ class Runner(ABC):
     info: ClassVar[RunnerInfo] = RunnerInfo()
     recipes: ClassVar[Mapping[str, Recipe]] = {"default": Recipe()}
     parameters: ClassVar[Mapping[str, Any]] = {}
-    #: Which of the options "epochs" and "weights" mean something here; the others stay out of a job's key.
+    #: Which of the options "epochs" and "weights" mean something here; the others stay out of a job's key. With "batch",
+    #: too, a run that was out of memory is tried again with half the recipe's batch.
     uses: ClassVar[frozenset[str]] = frozenset({"epochs", "weights"})
 
     def __init__(self, recipe: str = "", **params: Any) -> None:

@@ -27,6 +27,7 @@ class KerasRunner(Runner):
     """
 
     info: ClassVar[RunnerInfo] = RunnerInfo(family="deep")
+    uses: ClassVar[frozenset[str]] = Runner.uses | {"batch"}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 
@@ -98,6 +98,11 @@ class Recipe:
     def plan(self) -> tuple[Stage, ...]:
         """The stages to train, one where the recipe names none."""
         return self.stages or (Stage(self.epochs, self.learning_rate, self.batch),)
+
+    def with_smaller_batches(self, divisor: int) -> Recipe:
+        """The same with every batch divided, rounded down, but for at least one image."""
+        stages = tuple(replace(stage, batch=max(1, stage.batch // divisor)) for stage in self.stages)
+        return replace(self, batch=max(1, self.batch // divisor), stages=stages)
 
     def digest(self) -> str:
         """sha256 (hex) of every field but the note.

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import resource
+import signal
+import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 
-from fer_bench import SklearnRunner, register
+from fer_bench import Recipe, SklearnRunner, register
+from fer_bench.runners.recipe import Stage
 
 
 class _Centroid(SklearnRunner):
@@ -65,9 +71,17 @@ class Exits(_Centroid):
         os._exit(0)
 
 
+@register("leaves")
+class Leaves(_Centroid):
+    """Leaves as a script would."""
+
+    def fit(self, train, validation, context):
+        sys.exit(3)
+
+
 @register("killed")
 class Killed(_Centroid):
-    """Is killed, as the kernel does when memory runs out."""
+    """Is killed from outside."""
 
     def fit(self, train, validation, context):
         os.kill(os.getpid(), 9)
@@ -86,10 +100,170 @@ class Hangs(_Centroid):
     """Never ends, and does not listen to SIGTERM."""
 
     def fit(self, train, validation, context):
-        import signal
-
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(600)
+
+
+@register("sleeps")
+class Sleeps(_Centroid):
+    """Waits for what never comes, and listens to SIGTERM."""
+
+    def fit(self, train, validation, context):
+        time.sleep(600)
+
+
+@register("lingers")
+class Lingers(_Centroid):
+    """Does its work and can't end: a thread of it never does."""
+
+    def save(self, directory):
+        super().save(directory)
+        threading.Thread(target=time.sleep, args=(600,)).start()
+
+
+@register("segfaults")
+class Segfaults(_Centroid):
+    """Crashes in native code."""
+
+    def fit(self, train, validation, context):
+        faulthandler._sigsegv()
+
+
+@register("aborts")
+class Aborts(_Centroid):
+    """Ends as C++ does when nobody catches what an allocation throws."""
+
+    def fit(self, train, validation, context):
+        print("terminate called after throwing an instance of 'std::bad_alloc'", file=sys.stderr)
+        os.abort()
+
+
+@register("terminated")
+class Terminated(_Centroid):
+    """Is asked to end by somebody else."""
+
+    def fit(self, train, validation, context):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@register("fills-disk")
+class FillsDisk(_Centroid):
+    """Comes to a limit while it saves its model; what its worker writes afterwards has no place either."""
+
+    def save(self, directory):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        (directory / "model").write_bytes(b"0" * 1000)
+
+
+@register("needs-space")
+class NeedsSpace(_Centroid):
+    """Has a model of a megabyte and a half."""
+
+    def save(self, directory):
+        super().save(directory)
+        (directory / "large").write_bytes(os.urandom(3 << 19))
+
+
+@register("bloats")
+class Bloats(_Centroid):
+    """Needs more memory than its limit lets it have."""
+
+    def fit(self, train, validation, context):
+        used = 4096 * int(Path("/proc/self/statm").read_text().split()[0])
+        resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)
+        np.ones(128 << 20, np.uint8)
+
+
+@register("in-cgroup")
+class InCgroup(_Centroid):
+    """Needs more memory than its control group has, so that the kernel kills it."""
+
+    def fit(self, train, validation, context):
+        (Path(os.environ["FER_BENCH_TEST_CGROUP"]) / "cgroup.procs").write_text(str(os.getpid()))
+        np.ones(256 << 20, np.uint8)
+
+
+@register("scribbles")
+class Scribbles(_Centroid):
+    """Writes rubbish where its progress goes."""
+
+    def fit(self, train, validation, context):
+        with (Path(sys.argv[1]) / "progress.jsonl").open("ab") as progress:
+            progress.write(b'\xff\x00{"epoch": "x"\n[[[\n{"epoch": "one", "epochs": null, "accuracy": {}}\n3\n')
+            progress.write(b"[" * 100_000 + b"\n" + b"x" * 3_000_000 + b"\n")
+        context.report({"epoch": 1, "epochs": 2, "accuracy": "high"})
+        return super().fit(train, validation, context)
+
+
+@register("forges")
+class Forges(_Centroid):
+    """Writes an outcome of its own, which makes no sense, and leaves."""
+
+    def fit(self, train, validation, context):
+        (Path(sys.argv[1]) / "outcome.json").write_text('{"status": "ok", "training": 3}')
+        os._exit(0)
+
+
+@register("forges-well")
+class ForgesWell(_Centroid):
+    """Says that it went well, and has nothing to show."""
+
+    def fit(self, train, validation, context):
+        (Path(sys.argv[1]) / "outcome.json").write_text('{"status": "ok"}')
+        os._exit(0)
+
+
+@register("closes")
+class Closes(_Centroid):
+    """Closes every file of its process."""
+
+    def fit(self, train, validation, context):
+        os.closerange(0, 256)
+        return super().fit(train, validation, context)
+
+
+@register("leaves-children")
+class LeavesChildren(_Centroid):
+    """Starts processes that would outlive it: one in its session, one that left it, one without its environment."""
+
+    def fit(self, train, validation, context):
+        place = Path(os.environ["FER_BENCH_TEST_CHILDREN"])
+        script = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+        for name, kwargs in (("near", {}), ("far", {"start_new_session": True}), ("bare", {"env": {}})):
+            if os.fork() == 0:  # which ends at once: what it started has no parent
+                subprocess.Popen([sys.executable, "-S", "-c", script, place / name], **kwargs)
+                os._exit(0)
+        while len([path for path in place.iterdir() if path.read_text()]) < 3:
+            time.sleep(0.05)
+        if "FER_BENCH_TEST_HANG" in os.environ:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(600)
+        return super().fit(train, validation, context)
+
+
+@register("large-batch")
+class LargeBatch(_Centroid):
+    """Has memory for a batch of 32 and no more."""
+
+    recipes = {"default": Recipe(batch=128, stages=(Stage(1, 1e-3, 128), Stage(1, 1e-3, 64)))}
+    uses = frozenset({"epochs", "batch"})
+
+    def fit(self, train, validation, context):
+        if max(stage.batch for stage in self.recipe.plan()) > 32:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 68719476736 bytes.")
+        return super().fit(train, validation, context)
+
+
+@register("second-time")
+class SecondTime(_Centroid):
+    """Crashes the first time."""
+
+    def fit(self, train, validation, context):
+        marker = Path(os.environ["FER_BENCH_TEST_MARKER"])
+        if not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().fit(train, validation, context)
 
 
 @register("diverges")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +65,6 @@ def test_a_run_leaves_a_record_from_which_its_scores_can_be_computed_again(go, t
     [
         ("raises", "error", "RuntimeError: the model is on fire"),
         ("exits", "error", "with code 0 without an outcome"),
-        ("killed", "oom", "signal 9"),
         ("greedy", "oom", "out of memory"),
         ("diverges", "error", "NaN"),
         ("wrong-shape", "error", "shape (28, 6), wanted (28, 7)"),
@@ -97,14 +95,6 @@ def test_the_worker_is_not_given_test_labels(go):
     (record,) = go("curious")
     assert record.failure is None
     assert record.status == "ok"
-
-
-def test_timeout_ends_a_run_that_does_not_listen(go, monkeypatch):
-    monkeypatch.setattr("fer_bench.engine.execute.GRACE", 0.5)
-    start = time.monotonic()
-    (record,) = go("hangs", timeout=5.0)
-    assert record.status == "timeout"
-    assert time.monotonic() - start < 60  # not the 600 s that the runner would sleep
 
 
 def test_fail_fast_stops_after_the_first_failure(go):

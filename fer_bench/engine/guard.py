@@ -1,0 +1,123 @@
+"""The guard of a worker: starts it, and sees to it that nothing it started outlives it (``python guard.py COMMAND ...``).
+
+It stands between fer-bench and the worker, on POSIX systems. Its standard input is a pipe on which fer-bench never writes:
+when it closes, fer-bench wants the end or is gone, kill -9 included. The guard then ends the worker, SIGTERM first. However
+the worker came to its end, the guard kills what is left below it, and ends as the worker did, by the same code or signal.
+
+On Linux the guard adopts orphans (PR_SET_CHILD_SUBREAPER), so that a process that left the worker's session and lost its
+parent is found, too; and a worker whose guard is killed is killed with it (PR_SET_PDEATHSIG). It runs as a script and imports
+nothing of fer_bench, so that it starts at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import psutil
+
+#: Seconds that a worker has after SIGTERM, and that killing what is left may take.
+GRACE, KILLING = 3.0, 3.0
+#: From <linux/prctl.h>.
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+STDIN = 0
+
+
+def main(command: Sequence[str]) -> int:
+    """Runs ``command`` to its end, or until it is to end; returns its exit code, or dies by its signal."""
+    signals = wake_on((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    worker = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL),  # safe: this process has one thread
+    )
+    code = None
+    while code is None and not told_to_end(signals):
+        code = reap(worker.pid)
+    if code is None:
+        signal_group(worker.pid, signal.SIGTERM)
+        code = reap(worker.pid, GRACE)
+    left = kill_all(worker.pid)
+    worker.returncode = code if code is not None else left
+    if worker.returncode is not None and worker.returncode < 0:
+        die_by(-worker.returncode)
+    return worker.returncode or 0
+
+
+def wake_on(signals: Sequence[signal.Signals]) -> int:
+    """Has ``signals`` written, as bytes, to a pipe that can be waited for; returns its reading end."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    for sign in signals:
+        signal.signal(sign, lambda *_: None)
+    return reading
+
+
+def told_to_end(signals: int) -> bool:
+    """Waits for a signal or the end of the parent's pipe; False where it was only that a child ended."""
+    ready, _, _ = select.select([signals, STDIN], [], [])
+    received = os.read(signals, 4096) if signals in ready else b""
+    return STDIN in ready or bool(set(received) - {signal.SIGCHLD})
+
+
+def reap(worker: int, patience: float = 0.0) -> int | None:
+    """Takes leave of the children that ended; returns the worker's exit code if it was, or within ``patience`` is, one."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return None
+        if pid == worker:
+            return os.waitstatus_to_exitcode(status)
+        if pid == 0 and time.monotonic() >= deadline:
+            return None
+        if pid == 0:
+            time.sleep(0.02)
+
+
+def kill_all(worker: int) -> int | None:
+    """Kills everything below this process until nothing is; returns the worker's exit code if it was among them."""
+    code, deadline = None, time.monotonic() + KILLING
+    signal_group(worker, signal.SIGKILL)  # finds orphans where they can't be adopted
+    while (left := psutil.Process().children(recursive=True)) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        code = reap(worker, 0.02) or code
+    return code
+
+
+def signal_group(worker: int, sign: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody of it is left
+        os.killpg(worker, sign)
+
+
+def prctl(option: int, value: int) -> None:
+    """Linux's; elsewhere nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def die_by(sign: int) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the worker's core is the one that is of use
+    if sign != signal.SIGKILL:
+        signal.signal(sign, signal.SIG_DFL)
+    os.kill(os.getpid(), sign)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

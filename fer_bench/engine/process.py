@@ -1,0 +1,174 @@
+"""A worker as a process: started, watched, and ended in time with everything that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import psutil
+
+from . import guard
+from .job import Options
+from .outcome import STOPPED, Outcome, ended, hung, one_line, oom_kills, read
+from .worker import LOG, OUTCOME, PROGRESS
+
+#: Seconds between looks at a worker, and that it may take to leave after it wrote its outcome.
+POLL, LEAVING = 0.1, 5.0
+#: Seconds that the guard may take to end everything; then it is killed, and the worker with it.
+ENDING = guard.GRACE + guard.KILLING + 2.0
+#: A worker that uses less of a core than this stands still.
+IDLE_SHARE = 0.01
+#: Bytes of one line of progress; more is no line of ours.
+LONGEST_LINE = 64 * 1024
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+def watch(
+    work: Path,
+    options: Options,
+    environment: Mapping[str, str],
+    report: Report,
+    stop: Event,
+    module: str = "fer_bench.engine.worker",
+) -> Outcome:
+    """Starts the worker, ``module``, and waits for it, passing its progress on; returns what became of it.
+
+    When this returns, no process of the worker is left. That takes at most ten seconds from the moment that a limit is
+    reached or ``stop`` is set.
+    """
+    if stop.is_set():
+        return STOPPED
+    killed_before = oom_kills()
+    process = start(work, environment, module)
+    deadline = time.monotonic() + options.timeout if options.timeout else None
+    events = progress_events(work / PROGRESS)
+    still = Stillness(process.pid)
+    done: float | None = None
+    try:
+        while process.poll() is None:
+            for event in next(events):
+                still.moved()
+                report(event)
+            now = time.monotonic()
+            if (work / OUTCOME).exists():
+                done = done or now
+                if (
+                    now - done > LEAVING or stop.is_set()
+                ):  # its work is done; what keeps it from leaving does not matter
+                    break
+            elif deadline is not None and now > deadline:
+                hint = "give it more with --timeout, or fewer --epochs"
+                return Outcome(status="timeout", message=f"ended after {options.timeout:g} s", hint=hint)
+            elif options.stall and still.seconds(options.stall) > options.stall:
+                return hung(options.stall)
+            elif stop.is_set():
+                return STOPPED
+            stop.wait(POLL)
+    finally:
+        end(process)
+    outcome = read(work / OUTCOME)
+    if outcome is not None:
+        return outcome
+    killed_after = oom_kills()
+    kills = None if killed_before is None or killed_after is None else killed_after - killed_before
+    return ended(process.returncode, work / LOG, kills)
+
+
+def start(work: Path, environment: Mapping[str, str], module: str) -> subprocess.Popen[bytes]:
+    """Starts a worker under its guard, where there can be one."""
+    command = [sys.executable, "-P", "-m", module, str(work)]
+    if os.name == "posix":
+        command = [sys.executable, "-P", guard.__file__, *command]
+    with (work / LOG).open("wb") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends the worker and everything it started; nothing where they are over."""
+    if process.stdin is not None:
+        process.stdin.close()  # this is what the guard waits for
+    if os.name != "posix" and process.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+        process.kill()
+    try:
+        process.wait(ENDING)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class Stillness:
+    """How long a worker has neither reported progress nor used the processor, its children's use included."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.used = pid, 0.0
+        self.since = self.looked = time.monotonic()
+
+    def moved(self) -> None:
+        self.since = time.monotonic()
+
+    def seconds(self, limit: float) -> float:
+        """Since it last moved; looked at every second, or less often where ``limit`` is long."""
+        now = time.monotonic()
+        if now - self.looked > max(1.0, limit / 60):
+            self.looked = now
+            used = self._processor_seconds()
+            if used < self.used or used - self.used > max(0.1, IDLE_SHARE * (now - self.since)):
+                self.since, self.used = now, used
+        return now - self.since
+
+    def _processor_seconds(self) -> float:
+        total = 0.0
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(self.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    times = process.cpu_times()
+                    total += times.user + times.system + times.children_user + times.children_system
+        return total
+
+
+def progress_events(path: Path) -> Iterator[list[dict[str, Any]]]:
+    """Yields, at each turn, the events written since the last one; what is no event is passed over."""
+    position, rest = 0, b""
+    while True:
+        new = b""
+        if path.is_file():
+            with path.open("rb") as file:
+                file.seek(position)
+                new = file.read(16 * LONGEST_LINE)
+        position += len(new)
+        *lines, rest = (rest + new).split(b"\n")
+        rest = rest[:LONGEST_LINE]
+        yield [event for line in lines if (event := event_of(line))]
+
+
+def event_of(line: bytes) -> dict[str, Any] | None:
+    """A line of progress: a phase or note, and numbers by name; None where it is no such thing, for a runner may write anything."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    event: dict[str, Any] = {name: value for name, value in found.items() if isinstance(value, int | float)}
+    event |= {name: one_line(found[name]) for name in ("phase", "note") if isinstance(found.get(name), str)}
+    return event or None
