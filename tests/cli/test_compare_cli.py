@@ -13,7 +13,7 @@ from PIL import Image
 
 from fer_bench.cli import main
 from fer_bench.data import load_dataset
-from fer_bench.store import Predictions, Store
+from fer_bench.store import Predictions, Store, load_predictions
 
 
 @pytest.fixture(autouse=True)
@@ -122,8 +122,7 @@ def test_no_sheet_of_what_two_systems_agree_on(tmp_path: Path, tiny_npz: Path):
     root = on_tiny_data(tmp_path, tiny_npz)
     same = next(run for run in Store(root).scan()[0] if run.record.job.runner == "svm")
     copy = record("copy", dataset_digest=same.record.job.dataset_digest)
-    with np.load(same.folder / "predictions.npz") as saved:
-        keep(Store(root), copy, Predictions(**saved))
+    keep(Store(root), copy, load_predictions(same.folder))
     done = invoke(root, "svm", "copy", "--sheet", str(tmp_path / "no.png"), "--data", str(tiny_npz))
     assert done.exit_code == 0
     assert "agree on every image" in done.stderr

@@ -118,8 +118,8 @@ def test_the_two_trainings_are_the_same_up_to_what_was_watched(both):
 def test_what_picks_no_epoch_is_refused_by_name_and_left_out_of_all(dataset, tiny_npz, tmp_path):
     with pytest.raises(InputError, match="svm picks no epoch"):
         plan(dataset, ["svm"], options=ON_TEST)
-    everything = {job.info.runner for job in plan(dataset, registry.names(), options=ON_TEST, explicit=False)}
-    assert everything == set(registry.names()) - {"svm", "hog-svm"}
+    everything = {job.info.runner for job in plan(dataset, list(registry.BUILTINS), options=ON_TEST, explicit=False)}
+    assert everything == set(registry.BUILTINS) - {"svm", "hog-svm"}
     command = ["run", "--all", "--checkpoint", "test", "--dry-run", "--data", str(tiny_npz), "--results", str(tmp_path)]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0
