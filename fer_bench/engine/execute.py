@@ -24,6 +24,7 @@ from ..metrics import Scores, score
 from ..records import Cost, Failure, RunRecord, Status, Training
 from ..store import MODEL, PREDICTIONS, Store
 from ..training import device as devices
+from ..training.resume import place
 from .job import Job, Options, seed_key, training_rows
 from .worker import INPUT, LOG, OUT, OUTCOME, PROGRESS, TASK, write_json
 
@@ -35,22 +36,32 @@ Report = Callable[[Mapping[str, Any]], None]
 
 
 def execute(
-    job: Job, store: Store, options: Options, report: Report = lambda _: None, stop: Event | None = None
+    job: Job,
+    store: Store,
+    options: Options,
+    report: Report = lambda _: None,
+    stop: Event | None = None,
+    *,
+    anew: bool = False,
 ) -> RunRecord:
     """Runs one job to its end, or until ``stop`` is set, and stores its record.
 
-    A failure never replaces an earlier success.
+    A failure never replaces an earlier success. A training that an earlier attempt has begun goes on from its last saved
+    state, unless it is to start ``anew``.
     """
     stop = stop or Event()
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-    work = store.work(job.info)
+    work, state = store.work(job.info), store.resume(job.info)
+    if anew:
+        store.clean(state)
+        state = store.resume(job.info)
     device = devices.choose_device(options.device)
     backend = devices.choose_backend(options.backend, device)
     environment = provenance.environment(device)  # now, before anybody can change the source tree
     outcome = missing_needs(job)
     try:
         if outcome is None:
-            prepare(job, work, options, device)
+            prepare(job, work, state, options, device)
             outcome = watch(work, options, devices.environment(device, backend, options.threads), report, stop)
         scores = validation_scores = None
         if outcome["status"] == "ok":
@@ -67,11 +78,13 @@ def execute(
             validation_scores=validation_scores,
             cost=Cost(**outcome.get("cost", {})),
             environment=environment.model_copy(update=ran_on),
-            failure=None if scores else Failure(**failure_of(outcome, work / LOG)),
+            failure=None if scores else Failure(**failure_of(with_place(outcome, state), work / LOG)),
         )
         keep_earlier = record.status != "ok" and (old := store.find(job.info)) is not None and old.status == "ok"
         if not keep_earlier:
             store.commit(record, artifacts(work / OUT, options) if scores else None)
+        if record.status == "ok" or (record.status in ("error", "skipped") and place(state) is None):
+            store.clean(state)
     finally:
         store.clean(work)
     return record
@@ -86,8 +99,8 @@ def missing_needs(job: Job) -> dict[str, Any] | None:
     return {"status": "skipped", "message": f"needs {names}, not installed", "hint": f"pip install {names}"}
 
 
-def prepare(job: Job, work: Path, options: Options, device: str) -> None:
-    """Writes what the worker reads. Test labels are not part of it, unless the job picks its checkpoint on the test part."""
+def prepare(job: Job, work: Path, state: Path, options: Options, device: str) -> None:
+    """Writes what the worker reads; ``state`` is where it keeps the state of its training. Test labels are not part of it, unless the job picks its checkpoint on the test part."""
     np.savez(work / INPUT, **training_rows(job))  # type: ignore[arg-type]  # its own keywords are no arrays
     task = {
         "spec": job.spec,
@@ -98,6 +111,7 @@ def prepare(job: Job, work: Path, options: Options, device: str) -> None:
         "epochs": job.info.epochs,
         "weights": job.info.weights,
         "device": device,
+        "workdir": str(state.resolve()),
         "plugins": list(options.plugins),
         "tensorboard": str(Path(options.tensorboard) / job.info.key[:8]) if options.tensorboard else None,
         "images": str(images_file(job.dataset)),
@@ -218,6 +232,16 @@ def artifacts(out: Path, options: Options) -> Path:
     if not options.models:
         shutil.rmtree(out / MODEL, ignore_errors=True)
     return out
+
+
+def with_place(outcome: dict[str, Any], state: Path) -> dict[str, Any]:
+    """The outcome with where the next attempt goes on, if the training left a state to go on from."""
+    where = place(state)
+    if where is None:
+        return outcome
+    how = "the next run" if outcome["status"] == "interrupted" else "--rerun failed"
+    hints = [outcome.get("hint"), f"{how} goes on at {where}"]
+    return outcome | {"hint": "; ".join(filter(None, hints))}
 
 
 def failure_of(outcome: Mapping[str, Any], log: Path) -> dict[str, Any]:

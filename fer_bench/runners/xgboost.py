@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..registry import register
+from ..training.resume import Checkpoint
 from .base import Context, FitSummary, Part, Runner, RunnerInfo
 from .features import hog, pixels
 from .recipe import EarlyStopping, Recipe
@@ -61,28 +62,43 @@ class XGBoost(Runner):
             "tree_method": "hist",
             "learning_rate": self.recipe.learning_rate,
             "device": context.device.replace("gpu", "cuda"),
-            "seed": context.seed("fit"),
         }
-        callbacks = [_history(context, rounds, self.recipe.learning_rate)]
+        made_by = {"xgboost": xgb.__version__, "recipe": self.recipe.digest()[:8], "validation": validation is not None}
+        checkpoint = Checkpoint(context, made_by)
+        saved = checkpoint.load()
+        rows: list[dict[str, float]] = [] if saved is None else saved.progress["history"]
+        stopping: Any = None
         with context.phase("train"):
             grown = self._matrix(train, max_bin=options["max_bin"])
             watched = [(grown, "train")]
             if validation is not None and len(validation.labels):
                 watched.append((self._matrix(validation, max_bin=options["max_bin"], ref=grown), "validation"))
-                stopping = self.recipe.early_stopping
-                patience = stopping.patience if stopping else rounds
-                callbacks.append(xgb.callback.EarlyStopping(rounds=patience, metric_name="mlogloss", save_best=True))
+                early = self.recipe.early_stopping
+                patience = early.patience if early else rounds
+                stopping = xgb.callback.EarlyStopping(rounds=patience, metric_name="mlogloss", save_best=True)
+            if saved is not None and stopping is not None:
+                vars(stopping).update(saved.progress["stopping"])
             self.booster = xgb.train(
-                settings, grown, num_boost_round=rounds, evals=watched, callbacks=callbacks, verbose_eval=False
+                settings,
+                grown,
+                num_boost_round=rounds - len(rows),
+                evals=watched,
+                xgb_model=None if saved is None else bytearray(saved.arrays["booster"]),
+                callbacks=[
+                    _seeds(context, len(rows)),
+                    _history(context, rows, rounds, self.recipe.learning_rate),
+                    *([stopping] if stopping else []),
+                    _backup(checkpoint, rows, rounds, stopping),
+                ],
+                verbose_eval=False,
             )
-        history = callbacks[0].rows
         return FitSummary(
             checkpoint="validation" if len(watched) > 1 else "last",
-            epochs_run=len(history),
+            epochs_run=len(rows),
             epochs_planned=self.recipe.epochs,
             best_epoch=self.booster.num_boosted_rounds(),
-            stopped="early" if len(history) < rounds else "",
-            history=history,
+            stopped="early" if len(rows) < rounds else "",
+            history=rows,
         )
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
@@ -108,24 +124,52 @@ class XGBoost(Runner):
         return xgb.QuantileDMatrix(self.features(part.images), part.labels, weight=part.weights, **options)
 
 
-def _history(context: Context, rounds: int, learning_rate: float) -> Any:
-    """A callback that keeps ``rows`` of the history, one a round, and reports each."""
+def _seeds(context: Context, first: int) -> Any:
+    """A callback that seeds each round for itself; ``first`` rounds were grown before."""
+    from xgboost.callback import TrainingCallback
+
+    class Seeds(TrainingCallback):
+        def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            model.set_param({"seed": context.seed(f"round-{first + epoch}")})
+            return False
+
+    return Seeds()
+
+
+def _backup(checkpoint: Checkpoint, rows: list[dict[str, float]], rounds: int, stopping: Any) -> Any:
+    """A callback that saves trees, history and what early stopping remembers; it stands behind those of both."""
+    from xgboost.callback import TrainingCallback
+
+    class Backup(TrainingCallback):
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            if checkpoint.due:
+                remembered = ("stopping_history", "best_scores", "current_rounds")
+                states = {name: vars(stopping)[name] for name in remembered} if stopping else {}
+                place = f"round {len(rows) + 1} of {rounds}"
+                progress = {"history": rows, "stopping": states}
+                checkpoint.save(place, progress, lambda: {"booster": np.frombuffer(model.save_raw(), np.uint8)})
+            return False
+
+    return Backup()
+
+
+def _history(context: Context, rows: list[dict[str, float]], rounds: int, learning_rate: float) -> Any:
+    """A callback that adds to ``rows``, the history, one a round, and reports each."""
     from xgboost.callback import TrainingCallback
 
     class History(TrainingCallback):
         def __init__(self) -> None:
-            self.rows: list[dict[str, float]] = []
             self.since = time.perf_counter()
 
         def after_iteration(self, model: Any, epoch: int, evals_log: dict[str, dict[str, list[float]]]) -> bool:
             now = time.perf_counter()
-            row = {"epoch": epoch + 1, "learning_rate": learning_rate, "seconds": now - self.since}
+            row = {"epoch": len(rows) + 1, "learning_rate": learning_rate, "seconds": now - self.since}
             self.since = now
             for part, scores in evals_log.items():
                 prefix = "" if part == "train" else "val_"
                 row[f"{prefix}loss"] = float(scores["mlogloss"][-1])
                 row[f"{prefix}accuracy"] = 1 - float(scores["merror"][-1])
-            self.rows.append(row)
+            rows.append(row)
             context.report(row | {"epochs": rounds})
             return False
 
