@@ -91,6 +91,8 @@ class Checkpoint:
     def save(self, place: str, progress: Mapping[str, Any], arrays: Callable[[], Mapping[str, np.ndarray]]) -> None:
         """Saves a state in place of the last one, whole or not at all.
 
+        A training goes on without where the disk is full, say; it says so.
+
         Args:
             place: where the training goes on from, in words: "epoch 4 of 16".
             progress: what JSON can hold.
@@ -99,6 +101,17 @@ class Checkpoint:
         if self.folder is None:
             return
         start = time.monotonic()
+        try:
+            self._save(place, progress, arrays)
+        except OSError as error:
+            self.context.report(
+                {"note": f"can't save the state at {place} ({error.strerror or error}); goes on without"}
+            )
+        now = time.monotonic()
+        self._due = now + (now - start) / SHARE
+
+    def _save(self, place: str, progress: Mapping[str, Any], arrays: Callable[[], Mapping[str, np.ndarray]]) -> None:
+        assert self.folder is not None
         path = self.folder / f"arrays-{uuid.uuid4().hex[:8]}.npz"
         _write(path, lambda file: np.savez(file, **{name: _plain(array) for name, array in arrays().items()}))
         state = {
@@ -113,8 +126,6 @@ class Checkpoint:
         for old in self.folder.glob("arrays-*"):
             if old != path:
                 old.unlink(missing_ok=True)
-        now = time.monotonic()
-        self._due = now + (now - start) / SHARE
 
 
 def count_attempt(folder: Path) -> int:
@@ -147,11 +158,15 @@ def _write_json(path: Path, content: Any) -> None:
 def _write(path: Path, content: Callable[[IO[bytes]], Any]) -> None:
     """Whole and on the disk, or not at all."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        content(file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            content(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
         try:
