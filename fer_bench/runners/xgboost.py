@@ -16,6 +16,10 @@ from .features import hog, pixels
 from .recipe import EarlyStopping, Recipe
 
 FEATURES = {"pixels": pixels, "hog": hog}
+#: Rounds after which the state of a training can be saved.
+STRETCH = 20
+#: What early stopping remembers from round to round.
+_REMEMBERED = ("stopping_history", "best_scores", "current_rounds")
 
 
 @register("xgboost")
@@ -67,6 +71,8 @@ class XGBoost(Runner):
         checkpoint = Checkpoint(context, made_by)
         saved = checkpoint.load()
         rows: list[dict[str, float]] = [] if saved is None else saved.progress["history"]
+        trees = None if saved is None else bytearray(saved.arrays["trees"])
+        callbacks = [_history(context, rows, rounds, self.recipe.learning_rate)]
         stopping: Any = None
         with context.phase("train"):
             grown = self._matrix(train, max_bin=options["max_bin"])
@@ -74,24 +80,31 @@ class XGBoost(Runner):
             if validation is not None and len(validation.labels):
                 watched.append((self._matrix(validation, max_bin=options["max_bin"], ref=grown), "validation"))
                 early = self.recipe.early_stopping
-                patience = early.patience if early else rounds
-                stopping = xgb.callback.EarlyStopping(rounds=patience, metric_name="mlogloss", save_best=True)
-            if saved is not None and stopping is not None:
-                vars(stopping).update(saved.progress["stopping"])
-            self.booster = xgb.train(
-                settings,
-                grown,
-                num_boost_round=rounds - len(rows),
-                evals=watched,
-                xgb_model=None if saved is None else bytearray(saved.arrays["booster"]),
-                callbacks=[
-                    _seeds(context, len(rows)),
-                    _history(context, rows, rounds, self.recipe.learning_rate),
-                    *([stopping] if stopping else []),
-                    _backup(checkpoint, rows, rounds, stopping),
-                ],
-                verbose_eval=False,
-            )
+                stopping = xgb.callback.EarlyStopping(
+                    rounds=early.patience if early else rounds, metric_name="mlogloss"
+                )
+                callbacks.append(stopping)
+                if saved is not None:
+                    vars(stopping).update(saved.progress["stopping"])
+            # The random states of xgboost can't be saved, so each stretch begins with new ones.
+            while len(rows) < rounds and not (stopping and stopping.current_rounds >= stopping.rounds):
+                booster = xgb.train(
+                    settings | {"seed": context.seed(f"round-{len(rows)}")},
+                    grown,
+                    num_boost_round=min(STRETCH, rounds - len(rows)),
+                    evals=watched,
+                    xgb_model=trees,
+                    callbacks=callbacks,
+                    verbose_eval=False,
+                )
+                trees = booster.save_raw()
+                if checkpoint.due:
+                    states = {name: vars(stopping)[name] for name in _REMEMBERED} if stopping else {}
+                    progress = {"history": rows, "stopping": states}
+                    place = f"round {len(rows) + 1} of {rounds}"
+                    checkpoint.save(place, progress, {"trees": np.frombuffer(trees, np.uint8)})
+            booster = xgb.Booster(model_file=trees)
+            self.booster = booster[: booster.best_iteration + 1] if stopping else booster
         return FitSummary(
             checkpoint="validation" if len(watched) > 1 else "last",
             epochs_run=len(rows),
@@ -122,35 +135,6 @@ class XGBoost(Runner):
         import xgboost as xgb
 
         return xgb.QuantileDMatrix(self.features(part.images), part.labels, weight=part.weights, **options)
-
-
-def _seeds(context: Context, first: int) -> Any:
-    """A callback that seeds each round for itself; ``first`` rounds were grown before."""
-    from xgboost.callback import TrainingCallback
-
-    class Seeds(TrainingCallback):
-        def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            model.set_param({"seed": context.seed(f"round-{first + epoch}")})
-            return False
-
-    return Seeds()
-
-
-def _backup(checkpoint: Checkpoint, rows: list[dict[str, float]], rounds: int, stopping: Any) -> Any:
-    """A callback that saves trees, history and what early stopping remembers; it stands behind those of both."""
-    from xgboost.callback import TrainingCallback
-
-    class Backup(TrainingCallback):
-        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            if checkpoint.due:
-                remembered = ("stopping_history", "best_scores", "current_rounds")
-                states = {name: vars(stopping)[name] for name in remembered} if stopping else {}
-                place = f"round {len(rows) + 1} of {rounds}"
-                progress = {"history": rows, "stopping": states}
-                checkpoint.save(place, progress, lambda: {"booster": np.frombuffer(model.save_raw(), np.uint8)})
-            return False
-
-    return Backup()
 
 
 def _history(context: Context, rows: list[dict[str, float]], rounds: int, learning_rate: float) -> Any:

@@ -29,6 +29,8 @@ STATE, ATTEMPTS = "state.json", "attempts.json"
 #: Share of a training's time that saving its state may take.
 SHARE = 0.02
 
+Arrays = Mapping[str, np.ndarray] | Callable[[], Mapping[str, np.ndarray]]
+
 
 class Saved(NamedTuple):
     """A state as it was saved: numbers and words, and arrays by name."""
@@ -68,27 +70,26 @@ class Checkpoint:
             if found != [tuple(shape) for shape in shapes]:
                 raise ValueError("its model has other layers")
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            return self.discard(f"the saved state can't be read ({' '.join(str(error).split())})")
+            reason = " ".join(str(error).split())
+            self.context.report({"note": f"the saved state can't be read ({reason}); starts anew"})
+            return None
         differing = [name for name in {**self.made_by, **made_by} if made_by.get(name) != self.made_by.get(name)]
         if differing:
             was = ", ".join(f"{name} {made_by.get(name)}, now {self.made_by.get(name)}" for name in sorted(differing))
-            return self.discard(f"the saved state is of {was}")
+            self.context.report({"note": f"the saved state is of {was}; starts anew"})
+            return None
         for phase, spent in seconds.items():
             self.context.seconds[phase] = self.context.seconds.get(phase, 0.0) + spent
         self.context.begun -= fit_seconds
         self.context.report({"note": f"goes on at {place}"})
         return saved
 
-    def discard(self, why: str) -> None:
-        """Says why the saved state is of no use; the training starts anew."""
-        self.context.report({"note": f"{why}; starts anew"})
-
     @property
     def due(self) -> bool:
         """Whether so long has gone by that saving takes no more than its share of the time."""
         return self.folder is not None and time.monotonic() >= self._due
 
-    def save(self, place: str, progress: Mapping[str, Any], arrays: Callable[[], Mapping[str, np.ndarray]]) -> None:
+    def save(self, place: str, progress: Mapping[str, Any], arrays: Arrays) -> None:
         """Saves a state in place of the last one, whole or not at all.
 
         A training goes on without where the disk is full, say; it says so.
@@ -96,7 +97,7 @@ class Checkpoint:
         Args:
             place: where the training goes on from, in words: "epoch 4 of 16".
             progress: what JSON can hold.
-            arrays: called for the arrays, of any number type; bfloat16 comes back as float32.
+            arrays: of any number type, bfloat16 comes back as float32; or what is called for them.
         """
         if self.folder is None:
             return
@@ -110,10 +111,12 @@ class Checkpoint:
         now = time.monotonic()
         self._due = now + (now - start) / SHARE
 
-    def _save(self, place: str, progress: Mapping[str, Any], arrays: Callable[[], Mapping[str, np.ndarray]]) -> None:
+    def _save(self, place: str, progress: Mapping[str, Any], arrays: Arrays) -> None:
         assert self.folder is not None
         path = self.folder / f"arrays-{uuid.uuid4().hex[:8]}.npz"
-        _write(path, lambda file: np.savez(file, **{name: _plain(array) for name, array in arrays().items()}))
+        given = arrays() if callable(arrays) else arrays
+        plain: dict[str, Any] = {name: _plain(array) for name, array in given.items()}
+        _write(path, lambda file: np.savez(file, **plain))
         state = {
             "made_by": self.made_by,
             "place": place,

@@ -95,7 +95,7 @@ def test_a_runner_that_saves_nothing_starts_again_and_says_so(go, tiny_npz, tmp_
 
 
 def cli(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "fer_bench.cli", *arguments]
+    return [sys.executable, "-c", "from fer_bench.cli import main; main()", *arguments]
 
 
 def kill(process: subprocess.Popen[str]) -> None:

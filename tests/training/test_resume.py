@@ -323,8 +323,11 @@ def test_nothing_is_kept_without_a_folder(loop, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("validated", [True, False])
-def test_boosting_goes_on_to_the_same_trees(validated, tmp_path):
+def test_boosting_goes_on_to_the_same_trees(validated, tmp_path, monkeypatch):
+    from fer_bench.runners import xgboost
     from fer_bench.runners.xgboost import XGBoost
+
+    monkeypatch.setattr(xgboost, "STRETCH", 3)
 
     rng = np.random.default_rng(3)
 
@@ -334,7 +337,9 @@ def test_boosting_goes_on_to_the_same_trees(validated, tmp_path):
             np.clip(60 * labels[:, None, None] + rng.normal(0, 90, (n, 48, 48)), 0, 255).astype(np.uint8), labels
         )
 
-    train, validation, held = part(60), part(20) if validated else None, part(30).images
+    train, held = part(60), part(30).images
+    wrong = Part(part(20).images, ((np.arange(20) + 1) % 3).astype(np.int8))
+    validation = wrong if validated else None
 
     def fit(folder: Path | None, cut_in: int | None = None) -> tuple[Any, Any, list[str]]:
         notes = []
@@ -352,12 +357,12 @@ def test_boosting_goes_on_to_the_same_trees(validated, tmp_path):
 
     whole, undisturbed, _ = fit(None)
     assert (undisturbed.stopped == "early") == validated
-    for cut_in in (2, len(undisturbed.history)):
+    for cut_in in (4, len(undisturbed.history)):
         folder = tmp_path / f"{cut_in}"
         folder.mkdir()
         with pytest.raises(PowerCut):
             fit(folder, cut_in)
         again, summary, notes = fit(folder)
-        assert notes == [f"goes on at round {cut_in} of 25"]
+        assert notes == [f"goes on at round {(cut_in - 1) // 3 * 3 + 1} of 25"]
         assert told(summary) == told(undisturbed)
         np.testing.assert_array_equal(again.predict_proba(held), whole.predict_proba(held))
