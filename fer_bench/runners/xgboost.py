@@ -87,7 +87,7 @@ class XGBoost(Runner):
                 if saved is not None:
                     vars(stopping).update(saved.progress["stopping"])
             # The random states of xgboost can't be saved, so each stretch begins with new ones.
-            while len(rows) < rounds and not (stopping and stopping.current_rounds >= stopping.rounds):
+            while not _over(rows, rounds, stopping):
                 booster = xgb.train(
                     settings | {"seed": context.seed(f"round-{len(rows)}")},
                     grown,
@@ -101,9 +101,10 @@ class XGBoost(Runner):
                 if checkpoint.due:
                     states = {name: vars(stopping)[name] for name in _REMEMBERED} if stopping else {}
                     progress = {"history": rows, "stopping": states}
-                    place = f"round {len(rows) + 1} of {rounds}"
+                    over = _over(rows, rounds, stopping)
+                    place = "its last round's end" if over else f"round {len(rows) + 1} of {rounds}"
                     checkpoint.save(place, progress, {"trees": np.frombuffer(trees, np.uint8)})
-            booster = xgb.Booster(model_file=trees)
+            booster = xgb.Booster({"device": settings["device"]}, model_file=trees)
             self.booster = booster[: booster.best_iteration + 1] if stopping else booster
         return FitSummary(
             checkpoint="validation" if len(watched) > 1 else "last",
@@ -135,6 +136,10 @@ class XGBoost(Runner):
         import xgboost as xgb
 
         return xgb.QuantileDMatrix(self.features(part.images), part.labels, weight=part.weights, **options)
+
+
+def _over(rows: list[dict[str, float]], rounds: int, stopping: Any) -> bool:
+    return len(rows) >= rounds or (stopping is not None and stopping.current_rounds >= stopping.rounds)
 
 
 def _history(context: Context, rows: list[dict[str, float]], rounds: int, learning_rate: float) -> Any:
