@@ -59,6 +59,8 @@ class JobInfo(_Model):
 class Training(_Model):
     """How the training went. ``checkpoint`` says which data picked the epoch that is scored: "validation", "test" (marked,
     never ranked), "last" (none did), "none" (nothing is iterated) or "unknown" (trained elsewhere).
+
+    ``interruptions`` counts the attempts before that were broken off: killed, stopped by the user, out of time or memory.
     """
 
     init: str = "none"
@@ -67,6 +69,7 @@ class Training(_Model):
     epochs_planned: int | None = None
     best_epoch: int | None = None
     stopped: str = ""
+    interruptions: int = 0
     #: What the recipe's batches were divided by after the run had not enough memory for them.
     batch_divisor: int = 1
     extra: dict[str, Any] = {}
@@ -76,8 +79,9 @@ class Cost(_Model):
     """What the run cost; times in seconds, sizes in bytes, latency in milliseconds at batch 1.
 
     ``macs`` are multiply-accumulates of one image. ``fit_seconds`` is all of the runner's fit, imports included; of
-    ``phases``, compile, train and validate are parts of it, and load, reading the images, comes before. Predicting is
-    measured once it is warm.
+    ``phases``, compile, train and validate are parts of it, and load, reading the images, comes before. Of a training that
+    was taken up again they are sums over its attempts, less what was done after the last saved state and lost. Predicting
+    is measured once it is warm.
     """
 
     parameters: int | None = None

@@ -144,6 +144,12 @@ class Store:
         folder.mkdir(parents=True)
         return folder
 
+    def resume(self, job: JobInfo) -> Path:
+        """The folder in which attempts at a job keep the state of its training, until one ends well; made if need be."""
+        folder = self.root / WORK / f"resume-{job.key[:16]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def commit(self, record: RunRecord, artifacts: Path | None) -> Path:
         """Puts a record, with the files of ``artifacts`` (moved), in its place, replacing what stood there."""
         final = self.folder(record.job)

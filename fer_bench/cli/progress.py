@@ -72,8 +72,8 @@ class Sturdy:
 
 def state_of(event: Mapping[str, Any]) -> str:
     """An event in words: epoch 3/20 accuracy .412 validation .387."""
-    if event.get("phase"):
-        return str(event["phase"])
+    if event.get("phase") or event.get("note"):
+        return str(event.get("phase") or event["note"])
     words = [f"epoch {event.get('epoch', '?')}/{event.get('epochs', '?')}"]
     for key, name in (
         ("loss", "loss"),
@@ -109,7 +109,7 @@ class Lines(Observer):
         click.echo(f"{self.prefix[job]}: started", file=self.stream)
 
     def progressed(self, job: Job, event: Mapping[str, Any]) -> None:
-        if time.monotonic() - self.last[job] >= QUIET:
+        if event.get("note") or time.monotonic() - self.last[job] >= QUIET:
             self.last[job] = time.monotonic()
             click.echo(f"{self.prefix[job]}: {state_of(event)}", file=self.stream)
 
@@ -131,6 +131,9 @@ class Bars(Observer):
         self.runs[job] = self.progress.add_task(job.title, total=None, state="starting")
 
     def progressed(self, job: Job, event: Mapping[str, Any]) -> None:
+        if event.get("note"):
+            self.progress.console.print(f"{job.title}: {event['note']}", markup=False, highlight=False)
+            return
         total, done = event.get("epochs"), None
         if total and event.get("epoch"):
             part = event["step"] / event["steps"] if event.get("steps") and event.get("step") else 1.0

@@ -89,8 +89,12 @@ def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: s
 @click.option("--tensorboard", metavar="DIR", help="Write TensorBoard logs there.")
 @click.option("--models/--no-models", default=True, show_default=True, help="Keep the trained models.")
 @click.option("--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners.")
-@click.option("--force", is_flag=True, help="Run again what is done.")
-@click.option("--rerun", type=click.Choice(["failed"]), help="Run again what failed.")
+@click.option("--force", is_flag=True, help="Run again what is done, from the beginning.")
+@click.option(
+    "--rerun",
+    type=click.Choice(["failed"]),
+    help="Run again what failed; a training goes on from its last saved epoch.",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop after the first failure.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records (or the plan) as JSON.")

@@ -23,6 +23,7 @@ from ..metrics import Scores, score
 from ..records import RunRecord, Status
 from ..store import MODEL, PREDICTIONS, Store
 from ..training import device as devices
+from ..training.resume import place
 from .job import Job, Options, seed_key, training_rows
 from .outcome import DISK_FULL, LOG_HINT, Outcome, one_line
 from .process import Report, watch
@@ -31,14 +32,21 @@ from .worker import INPUT, LOG, OUT, TASK, write_json
 
 
 def execute(
-    job: Job, store: Store, options: Options, report: Report = lambda _: None, stop: Event | None = None
+    job: Job,
+    store: Store,
+    options: Options,
+    report: Report = lambda _: None,
+    stop: Event | None = None,
+    *,
+    anew: bool = False,
 ) -> RunRecord:
     """Runs one job to its end, or until ``stop`` is set, and stores its record.
 
-    What can pass is tried again, ``options.retries`` times. A failure never replaces an earlier success.
+    What can pass is tried again, ``options.retries`` times. A failure never replaces an earlier success. A training that an
+    earlier attempt has begun goes on from its last saved state, unless it is to start ``anew``.
 
     Raises:
-        OSError: the disk is full. Nothing of the run is left then, and what was stored before is as it was.
+        OSError: the disk is full. Nothing of the attempt is left then, and what was stored before is as it was.
     """
     stop = stop or Event()
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
@@ -48,10 +56,14 @@ def execute(
     variables = devices.environment(device, backend, options.threads)
     retries = Retries(job, options.retries)
     with naming_full_disk(store.root):
+        state = store.resume(job.info)
+        if anew:
+            store.clean(state)
+            state = store.resume(job.info)
         while True:
             work = store.work(job.info)
             try:
-                outcome = attempt(job, work, options, device, variables, retries.batch_divisor, report, stop)
+                outcome = attempt(job, work, state, options, device, variables, retries.batch_divisor, report, stop)
                 if not stop.is_set() and retries.again(outcome):
                     report({"phase": retries.words})
                     continue
@@ -70,11 +82,13 @@ def execute(
                     validation_scores=validation_scores,
                     cost=outcome.cost,
                     environment=environment.model_copy(update=outcome.ran_on.model_dump(exclude_unset=True)),
-                    failure=None if scores else outcome.failure(work / LOG),
+                    failure=None if scores else with_place(outcome, state).failure(work / LOG),
                 )
                 keep_earlier = not scores and (old := store.find(job.info)) is not None and old.status == "ok"
                 if not keep_earlier:
                     store.commit(record, artifacts(work / OUT, options) if scores else None)
+                if record.status == "ok" or (record.status in ("error", "skipped") and place(state) is None):
+                    store.clean(state)
                 return record
             finally:
                 store.clean(work)
@@ -94,6 +108,7 @@ def naming_full_disk(folder: Path) -> Iterator[None]:
 def attempt(
     job: Job,
     work: Path,
+    state: Path,
     options: Options,
     device: str,
     variables: Mapping[str, str],
@@ -105,7 +120,7 @@ def attempt(
     missing = missing_needs(job)
     if missing is not None:
         return missing
-    prepare(job, work, options, device, batch_divisor)
+    prepare(job, work, state, options, device, batch_divisor)
     outcome = watch(work, options, variables, report, stop)
     return outcome if outcome.status != "ok" else checked(outcome, job, work / OUT)
 
@@ -119,8 +134,11 @@ def missing_needs(job: Job) -> Outcome | None:
     return Outcome(status="skipped", message=f"needs {names}, not installed", hint=f"pip install {names}")
 
 
-def prepare(job: Job, work: Path, options: Options, device: str, batch_divisor: int = 1) -> None:
-    """Writes what the worker reads. Test labels are not part of it, unless the job picks its checkpoint on the test part."""
+def prepare(job: Job, work: Path, state: Path, options: Options, device: str, batch_divisor: int = 1) -> None:
+    """Writes what the worker reads; ``state`` is where it keeps the state of its training.
+
+    Test labels are not part of it, unless the job picks its checkpoint on the test part.
+    """
     np.savez(work / INPUT, **training_rows(job))  # type: ignore[arg-type]  # its own keywords are no arrays
     task = {
         "spec": job.spec,
@@ -132,6 +150,7 @@ def prepare(job: Job, work: Path, options: Options, device: str, batch_divisor: 
         "batch_divisor": batch_divisor,
         "weights": job.info.weights,
         "device": device,
+        "workdir": str(state.resolve()),
         "plugins": list(options.plugins),
         "tensorboard": str(Path(options.tensorboard) / job.info.key[:8]) if options.tensorboard else None,
         "images": str(images_file(job.dataset)),
@@ -187,6 +206,16 @@ def artifacts(out: Path, options: Options) -> Path:
     if not options.models:
         shutil.rmtree(out / MODEL, ignore_errors=True)
     return out
+
+
+def with_place(outcome: Outcome, state: Path) -> Outcome:
+    """The outcome with where the next attempt goes on, if the training left a state to go on from."""
+    where = place(state)
+    if where is None:
+        return outcome
+    how = "the next run" if outcome.status == "interrupted" else "--rerun failed"
+    hints = [outcome.hint, f"{how} goes on at {where}"]
+    return outcome.model_copy(update={"hint": "; ".join(filter(None, hints))})
 
 
 def is_failure(status: Status) -> bool:

@@ -26,11 +26,15 @@ Rerun = Literal["none", "failed", "all"]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A job of the plan with the record that the store already has of it, and whether it is to be run."""
+    """A job of the plan with the record that the store already has of it, and whether it is to be run.
+
+    ``anew``: from its beginning, whatever state an earlier attempt has left.
+    """
 
     job: Job
     record: RunRecord | None
     pending: bool
+    anew: bool = False
 
 
 class Observer:
@@ -54,7 +58,7 @@ def survey(jobs: Sequence[Job], store: Store, rerun: Rerun = "none") -> list[Ste
             or rerun == "all"
             or (rerun == "failed" and record.status != "ok")
         )
-        steps.append(Step(job, record, pending))
+        steps.append(Step(job, record, pending, anew=rerun == "all"))
     return steps
 
 
@@ -101,13 +105,18 @@ def sweep(
     stop = Event()
 
     def run_one(number: int) -> None:
-        job = steps[number].job
+        job, anew = steps[number].job, steps[number].anew
         if stop.is_set():
             return
         events.put(partial(observer.started, pending.index(number) + 1, len(pending), job))
         try:
             record = execute(
-                job, store, options, lambda event: events.put(partial(observer.progressed, job, event)), stop
+                job,
+                store,
+                options,
+                lambda event: events.put(partial(observer.progressed, job, event)),
+                stop,
+                anew=anew,
             )
         except BaseException:
             stop.set()  # what a run can't put into its record concerns the others, too

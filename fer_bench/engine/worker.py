@@ -24,6 +24,7 @@ import numpy as np
 from ..errors import is_disk_full
 from ..runners.base import Context, FitSummary, Part, Runner
 from ..store import HISTORY, MODEL, PREDICTIONS
+from ..training.resume import count_attempt, place
 from .outcome import DISK_FULL_CODE, raised
 
 #: Latency is that of as many calls as fit in so many seconds, within these bounds, after some that warm up.
@@ -70,8 +71,8 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     on_test = task["checkpoint"] == "test"
     out = folder / OUT
     (out / MODEL).mkdir(parents=True)
-    scratch = folder / "scratch"
-    scratch.mkdir()
+    workdir = Path(task["workdir"])
+    interruptions = count_attempt(workdir)
     with (folder / PROGRESS).open("a", encoding="utf-8", buffering=1) as progress:
 
         def report(event: Mapping[str, Any]) -> None:
@@ -80,7 +81,7 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         context = Context(
             classes=tuple(task["classes"]),
             key=task["key"],
-            workdir=scratch,
+            workdir=workdir,
             epochs=task["epochs"],
             weights=task["weights"],
             device=task["device"],
@@ -89,9 +90,11 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         )
         with context.phase("load"):
             train, validation, test_images = load_parts(task, folder)
-        start = time.perf_counter()
+        if interruptions and place(workdir) is None:
+            report({"note": "the attempt before left nothing to go on from; starts again"})
+        context.begun = time.perf_counter()
         summary = runner.fit(train, validation, context) or FitSummary()
-        fit_seconds = time.perf_counter() - start
+        fit_seconds = time.perf_counter() - context.begun
         report({"phase": "predict"})
         probabilities = checked(runner.predict_proba(test_images), len(test_images), len(context.classes))
         val_images = validation.images if validation else test_images[:0]
@@ -118,6 +121,7 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
             "epochs_planned": summary.epochs_planned,
             "best_epoch": summary.best_epoch,
             "stopped": summary.stopped,
+            "interruptions": interruptions,
             "extra": summary.extra,
         },
         "cost": {

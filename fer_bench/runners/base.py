@@ -116,24 +116,28 @@ class Context:
     Attributes:
         classes: names of the emotions; the model has one output for each.
         key: the job's key; every seed derives from it.
-        workdir: a scratch folder that outlives a crash, for checkpoints.
+        workdir: the job's own scratch folder, which outlives a crash and is there for the next attempt; see
+            ``training.resume``. None: nothing is kept.
         epochs: at most so many epochs (of each stage), or None for the recipe's own number.
         weights: "auto", "imagenet", "random" or the path of a weights file.
         device: "cpu" or "gpu:N".
         tensorboard: folder for TensorBoard logs, or None.
-        report: takes a mapping for the progress display (epoch, epochs, accuracy, val_accuracy, ...).
+        report: takes a mapping for the progress display (epoch, epochs, accuracy, val_accuracy, ...; or a note).
         seconds: time spent in each phase, filled by ``phase``.
+        begun: reading of time.perf_counter when fit began, less what earlier attempts spent on what is not lost.
     """
 
     classes: tuple[str, ...]
     key: str = ""
-    workdir: Path = Path()
+    workdir: Path | None = None
     epochs: int | None = None
     weights: str = "auto"
     device: str = "cpu"
     tensorboard: Path | None = None
     report: Callable[[Mapping[str, Any]], None] = lambda _: None
     seconds: dict[str, float] = field(default_factory=dict)
+    begun: float = field(default_factory=time.perf_counter)
+    _running: dict[str, float] = field(default_factory=dict)
 
     def seed(self, axis: str) -> int:
         """A seed below 2**31 for one named source of randomness, the same for the same job."""
@@ -142,11 +146,19 @@ class Context:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Adds the time inside to ``seconds[name]``; names in use: load, compile, train, validate."""
-        start = time.perf_counter()
+        self._running[name] = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            self.seconds[name] = self.spent()[name]
+            del self._running[name]
+
+    def spent(self) -> dict[str, float]:
+        """``seconds`` with what the phases that are running have taken so far."""
+        spent = dict(self.seconds)
+        for name, start in self._running.items():
+            spent[name] = spent.get(name, 0.0) + time.perf_counter() - start
+        return spent
 
 
 class Runner(ABC):

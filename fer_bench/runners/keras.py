@@ -106,8 +106,8 @@ class KerasRunner(Runner):
             self.recipe,
             context,
             set_trainable=lambda trainable: self.set_trainable(core, trainable),
+            init=self.init,
         )
-        summary.init = self.init
         summary.extra |= extra
         if self.precision != self.recipe.precision:
             summary.extra["precision"] = self.precision

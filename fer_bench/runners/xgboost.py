@@ -10,11 +10,16 @@ import numpy as np
 
 from ..errors import InputError
 from ..registry import register
+from ..training.resume import Checkpoint
 from .base import Context, FitSummary, Part, Runner, RunnerInfo
 from .features import hog, pixels
 from .recipe import EarlyStopping, Recipe
 
 FEATURES = {"pixels": pixels, "hog": hog}
+#: Rounds after which the state of a training can be saved.
+STRETCH = 20
+#: What early stopping remembers from round to round.
+_REMEMBERED = ("stopping_history", "best_scores", "current_rounds")
 
 
 @register("xgboost")
@@ -61,28 +66,53 @@ class XGBoost(Runner):
             "tree_method": "hist",
             "learning_rate": self.recipe.learning_rate,
             "device": context.device.replace("gpu", "cuda"),
-            "seed": context.seed("fit"),
         }
-        callbacks = [_history(context, rounds, self.recipe.learning_rate)]
+        made_by = {"xgboost": xgb.__version__, "recipe": self.recipe.digest()[:8], "validation": validation is not None}
+        checkpoint = Checkpoint(context, made_by)
+        saved = checkpoint.load()
+        rows: list[dict[str, float]] = [] if saved is None else saved.progress["history"]
+        trees = None if saved is None else bytearray(saved.arrays["trees"])
+        callbacks = [_history(context, rows, rounds, self.recipe.learning_rate)]
+        stopping: Any = None
         with context.phase("train"):
             grown = self._matrix(train, max_bin=options["max_bin"])
             watched = [(grown, "train")]
             if validation is not None and len(validation.labels):
                 watched.append((self._matrix(validation, max_bin=options["max_bin"], ref=grown), "validation"))
-                stopping = self.recipe.early_stopping
-                patience = stopping.patience if stopping else rounds
-                callbacks.append(xgb.callback.EarlyStopping(rounds=patience, metric_name="mlogloss", save_best=True))
-            self.booster = xgb.train(
-                settings, grown, num_boost_round=rounds, evals=watched, callbacks=callbacks, verbose_eval=False
-            )
-        history = callbacks[0].rows
+                early = self.recipe.early_stopping
+                stopping = xgb.callback.EarlyStopping(
+                    rounds=early.patience if early else rounds, metric_name="mlogloss"
+                )
+                callbacks.append(stopping)
+                if saved is not None:
+                    vars(stopping).update(saved.progress["stopping"])
+            # The random states of xgboost can't be saved, so each stretch begins with new ones.
+            while not _over(rows, rounds, stopping):
+                booster = xgb.train(
+                    settings | {"seed": context.seed(f"round-{len(rows)}")},
+                    grown,
+                    num_boost_round=min(STRETCH, rounds - len(rows)),
+                    evals=watched,
+                    xgb_model=trees,
+                    callbacks=callbacks,
+                    verbose_eval=False,
+                )
+                trees = booster.save_raw()
+                if checkpoint.due:
+                    states = {name: vars(stopping)[name] for name in _REMEMBERED} if stopping else {}
+                    progress = {"history": rows, "stopping": states}
+                    over = _over(rows, rounds, stopping)
+                    place = "its last round's end" if over else f"round {len(rows) + 1} of {rounds}"
+                    checkpoint.save(place, progress, {"trees": np.frombuffer(trees, np.uint8)})
+            booster = xgb.Booster({"device": settings["device"]}, model_file=trees)
+            self.booster = booster[: booster.best_iteration + 1] if stopping else booster
         return FitSummary(
             checkpoint="validation" if len(watched) > 1 else "last",
-            epochs_run=len(history),
+            epochs_run=len(rows),
             epochs_planned=self.recipe.epochs,
             best_epoch=self.booster.num_boosted_rounds(),
-            stopped="early" if len(history) < rounds else "",
-            history=history,
+            stopped="early" if len(rows) < rounds else "",
+            history=rows,
         )
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
@@ -108,24 +138,27 @@ class XGBoost(Runner):
         return xgb.QuantileDMatrix(self.features(part.images), part.labels, weight=part.weights, **options)
 
 
-def _history(context: Context, rounds: int, learning_rate: float) -> Any:
-    """A callback that keeps ``rows`` of the history, one a round, and reports each."""
+def _over(rows: list[dict[str, float]], rounds: int, stopping: Any) -> bool:
+    return len(rows) >= rounds or (stopping is not None and stopping.current_rounds >= stopping.rounds)
+
+
+def _history(context: Context, rows: list[dict[str, float]], rounds: int, learning_rate: float) -> Any:
+    """A callback that adds to ``rows``, the history, one a round, and reports each."""
     from xgboost.callback import TrainingCallback
 
     class History(TrainingCallback):
         def __init__(self) -> None:
-            self.rows: list[dict[str, float]] = []
             self.since = time.perf_counter()
 
         def after_iteration(self, model: Any, epoch: int, evals_log: dict[str, dict[str, list[float]]]) -> bool:
             now = time.perf_counter()
-            row = {"epoch": epoch + 1, "learning_rate": learning_rate, "seconds": now - self.since}
+            row = {"epoch": len(rows) + 1, "learning_rate": learning_rate, "seconds": now - self.since}
             self.since = now
             for part, scores in evals_log.items():
                 prefix = "" if part == "train" else "val_"
                 row[f"{prefix}loss"] = float(scores["mlogloss"][-1])
                 row[f"{prefix}accuracy"] = 1 - float(scores["merror"][-1])
-            self.rows.append(row)
+            rows.append(row)
             context.report(row | {"epochs": rounds})
             return False
 

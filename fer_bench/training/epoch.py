@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from .fit import EVALUATION_BATCH
+from .batches import EVALUATION_BATCH
 
 
 class State(NamedTuple):
@@ -55,6 +55,7 @@ def fit(
     *,
     batch: int,
     epochs: int,
+    initial_epoch: int = 0,
     seed: int,
     callbacks: Sequence[keras.callbacks.Callback],
     on_compiled: Callable[[], None],
@@ -67,6 +68,7 @@ def fit(
         validation: gives inputs and one-hot targets anew for each epoch, always of the same shape; or None.
         batch: images a step; the whole of ``train`` if it has fewer.
         epochs: at most; callbacks may stop earlier.
+        initial_epoch: the first to be trained, counted from 0.
         seed: of the shuffling.
         callbacks: Keras's; their hooks of epochs and tests are called, not those of batches.
         on_compiled: called once, when both programs are compiled and before the first step.
@@ -85,7 +87,7 @@ def fit(
     watching = keras.callbacks.CallbackList(list(callbacks), add_history=False, model=model, epochs=epochs)
     model.stop_training = False
     watching.on_train_begin()
-    for number in range(epochs):
+    for number in range(initial_epoch, epochs):
         watching.on_epoch_begin(number)
         state, sums = program(_read(model), inputs, targets, weights, jax.random.fold_in(shuffle, number))
         _write(model, state)

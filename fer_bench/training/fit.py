@@ -18,11 +18,11 @@ import numpy as np
 from ..errors import InputError
 from ..runners.base import Context, FitSummary
 from ..runners.recipe import Recipe, Stage
+from . import backup
 from .augment import Augment, MixedCrossentropy
+from .batches import EVALUATION_BATCH, AugmentedValidation, Draw, shuffled
 from .progress import Record
-
-#: Images a validation or prediction step takes at once.
-EVALUATION_BATCH = 256
+from .resume import Checkpoint
 
 
 def train(
@@ -36,9 +36,13 @@ def train(
     context: Context,
     *,
     set_trainable: Callable[[str], None] | None = None,
+    init: str = "random",
     loop: Literal["auto", "fit", "epoch"] = "auto",
 ) -> FitSummary:
     """Trains ``model`` in place and leaves it with the weights of the best epoch of the last stage.
+
+    In ``context.workdir`` its state is saved after epochs, and a training that was broken off there goes on, to the same
+    end: on one CPU thread the same to the last bit.
 
     Args:
         model: a keras.Model with (N, classes) probabilities, not compiled.
@@ -46,7 +50,8 @@ def train(
         train_y: (N,) labels, integers below len(context.classes).
         sample_weight: (N,) float32, or None.
         val_x, val_y: the same for validation, which picks the epoch; None: the last epoch stands.
-        set_trainable: called with each stage's ``trainable`` before the stage is compiled.
+        set_trainable: called with each stage's ``trainable`` before the stage is compiled, or skipped as done already.
+        init: where the first weights come from, for the summary.
         loop: "fit" is Keras's, "epoch" compiles whole epochs (JAX only), "auto" takes that on a GPU under JAX.
 
     Raises:
@@ -70,25 +75,44 @@ def train(
     stages = [_capped(stage, context.epochs) for stage in recipe.plan()]
     total = sum(stage.epochs for stage in stages)
     summary = FitSummary(
-        init="random",
+        init=init,
         checkpoint="last" if validation is None else "validation",
         epochs_planned=sum(stage.epochs for stage in recipe.plan()),
     )
-    # Keras shuffles with the backend's global generator; layers drew their own seeds when they were made.
-    keras.utils.set_random_seed(context.seed("shuffle"))
+    made_by = {
+        "Keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "recipe": recipe.digest()[:8],
+        "init": init,
+    }
+    checkpoint = Checkpoint(context, made_by | {"loop": "epoch" if whole_epochs else "fit"})
+    start = backup.load(checkpoint, model, summary)
     for number, stage in enumerate(stages):
+        # What a stage draws that no layer has a generator for, such as new weights, depends on no other stage.
+        keras.utils.set_random_seed(context.seed(f"stage-{number}"))
+        if number == start.stage:
+            start.restore(model)
+        if set_trainable is not None:
+            set_trainable(stage.trainable)
+        if number < start.stage:
+            continue
         steps = math.ceil(len(train_x) / stage.batch)
         if whole_epochs:
             from . import epoch
 
             steps = epoch.steps_per_epoch(len(train_x), stage.batch)
-        record = Record(context, summary, number, steps, total)
+        record = Record(context, summary, number, steps, total, before=start.before)
         try:
-            if set_trainable is not None:
-                set_trainable(stage.trainable)
             _compile(model, recipe, stage, steps)
-            first = len(summary.history)
-            callbacks, best = _callbacks(recipe, context, validation is not None, number)
+            if start.epoch:
+                start.restore(model)
+                start.restore_optimizer(model)
+            seed = context.seed(f"shuffle-{number}")
+            watching, best = _callbacks(recipe, context, validation is not None, number)
+            saving = backup.Backup(checkpoint, summary, start, total, watching)
+            callbacks = [record, *watching, saving]
+            if isinstance(validation, AugmentedValidation):
+                callbacks.insert(0, Draw(validation, start.before))
             if whole_epochs:
                 epoch.fit(
                     model,
@@ -96,27 +120,32 @@ def train(
                     None if validation is None else _whole(validation),
                     batch=stage.batch,
                     epochs=stage.epochs,
-                    seed=context.seed(f"shuffle-{number}"),
-                    callbacks=[record, *callbacks],
+                    initial_epoch=start.epoch,
+                    seed=seed,
+                    callbacks=callbacks,
                     on_compiled=functools.partial(record.enter, "train"),
                 )
             else:
+                batches = shuffled(train_x, train_y, sample_weight, stage.batch, seed)
                 model.fit(
-                    train_x,
-                    train_y,
-                    sample_weight=sample_weight,
+                    batches.data,
                     validation_data=validation,
                     validation_batch_size=None if isinstance(validation, AugmentedValidation) else EVALUATION_BATCH,
-                    batch_size=stage.batch,
                     epochs=stage.epochs,
-                    callbacks=[record, *callbacks],
+                    initial_epoch=start.epoch,
+                    callbacks=[Draw(batches), *callbacks],
+                    shuffle=False,
                     verbose=0,
                 )
         finally:
             record.enter(None)
-        run = len(summary.history) - first
-        summary.best_epoch = first + (best.best_epoch + 1 if best else run)
+        run = len(summary.history) - start.before
+        summary.best_epoch = start.before + (best.best_epoch + 1 if best else run)
         summary.stopped = record.stopped or ("early" if run < stage.epochs else "")
+        start = backup.Start(number + 1, before=len(summary.history))
+        backup.save(checkpoint, model, summary, start, total, over=start.stage == len(stages))
+    if start.stage == len(stages):
+        start.restore(model)
     summary.epochs_run = len(summary.history)
     return summary
 
@@ -228,22 +257,6 @@ def _tensorboard(folder: Path) -> Any:
     if importlib.util.find_spec("tensorboard") is None:
         raise InputError("TensorBoard logs need the package tensorboard: pip install tensorboard")
     return keras.callbacks.TensorBoard(folder)
-
-
-class AugmentedValidation(keras.utils.PyDataset):
-    """Validation images augmented anew in each epoch, as sources did that reused their training generator."""
-
-    def __init__(self, images: np.ndarray, targets: np.ndarray, augment: Augment) -> None:
-        super().__init__()
-        self.images, self.targets, self.augment = images, targets, augment
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.images) / EVALUATION_BATCH)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = slice(index * EVALUATION_BATCH, (index + 1) * EVALUATION_BATCH)
-        changed = keras.ops.convert_to_numpy(self.augment(self.images[rows], training=True))
-        return np.rint(changed).astype(np.uint8), self.targets[rows]
 
 
 def _whole(validation: Any) -> Callable[[], tuple[np.ndarray, np.ndarray]]:

@@ -17,11 +17,14 @@ class Record(keras.callbacks.Callback):
 
     async_safe = True
 
-    def __init__(self, context: Context, summary: FitSummary, stage: int, steps: int, total: int) -> None:
+    def __init__(
+        self, context: Context, summary: FitSummary, stage: int, steps: int, total: int, *, before: int
+    ) -> None:
+        """``stage`` counts from 0; ``total`` epochs are planned in all stages, ``before`` of them ran before this one."""
         super().__init__()
         self.context, self.summary = context, summary
         self.stage, self.steps, self.total = stage + 1, steps, total
-        self.before = len(summary.history)
+        self.before = before
         self.stopped = ""
         self.reported = 0.0
         self._phase: AbstractContextManager[None] | None = None

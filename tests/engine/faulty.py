@@ -294,7 +294,7 @@ class Curious(_Centroid):
     """Looks for the test labels in everything that the worker was given, and fails if it finds them."""
 
     def fit(self, train, validation, context):
-        folder = context.workdir.parent
+        folder = Path(sys.argv[1])
         with np.load(folder / "input.npz") as given:
             assert set(given.files) == {
                 "train_rows",

@@ -188,7 +188,7 @@ def rare(dataset):
 
 def given_to_the_worker(job, work):
     work.mkdir()
-    prepare(job, work, Options(), "cpu")
+    prepare(job, work, work, Options(), "cpu")
     return load_parts(json.loads((work / "task.json").read_text()), work)
 
 
