@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 from .data.dataset import EMOTIONS
 from .data.names import emotion
 from .errors import InputError
+from .npz import load_npz
 from .store import PREDICTIONS
 
 if TYPE_CHECKING:
@@ -88,12 +87,8 @@ def read_outside(path: Path, classes: Sequence[str]) -> Outside:
 
 
 def _read_npz(path: Path) -> Outside:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("rows", "labels", "probabilities") if name in file.files}
-            there = ", ".join(file.files)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: not readable as .npz ({error})") from None
+    arrays = load_npz(path)
+    there = ", ".join(arrays)[:120]
     missing = [name for name in ("rows", "probabilities") if name not in arrays]
     if missing:
         raise InputError(f"{path}: no array {missing[0]!r}, only {there or 'nothing'}")

@@ -11,8 +11,6 @@ import json
 import os
 import shutil
 import uuid
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from .errors import InputError
+from .npz import load_npz
 from .records import SCHEMA_VERSION, JobInfo, RunRecord
 
 RECORD = "record.json"
@@ -61,16 +60,32 @@ def load_predictions(folder: Path, part: str = "test") -> Predictions:
     path = folder / PREDICTIONS
     prefix = {"test": "", "validation": "val_"}[part]
     try:
-        with np.load(path, allow_pickle=False) as saved:
-            found = Predictions(*(saved[prefix + name] for name in Predictions._fields))
+        saved = load_npz(path, [prefix + name for name in Predictions._fields])
+        found = Predictions(*(saved[prefix + name] for name in Predictions._fields))
     except FileNotFoundError:
         raise InputError(f"{path} is missing, so nothing can be computed again for that run; run it again") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: no readable predictions ({error}); run it again") from None
-    shapes = [array.shape for array in found]
-    if not (found.probabilities.ndim == 2 and shapes[0] == shapes[1] == shapes[2][:1]):
-        raise InputError(f"{path}: rows, labels and probabilities of shapes {shapes} don't fit; run it again")
+    except InputError as error:
+        raise InputError(f"{error}; run it again") from None
+    except KeyError as error:
+        raise InputError(f"{path}: no array {error}; run it again") from None
+    _check_predictions(found, path)
     return found
+
+
+def _check_predictions(found: Predictions, path: Path) -> None:
+    """Raises InputError unless rows, labels and probabilities are numbers that can be what they are called."""
+    shapes, kinds = [array.shape for array in found], [array.dtype.kind for array in found]
+    labels, probabilities = found.labels, found.probabilities
+    if not (probabilities.ndim == 2 and shapes[0] == shapes[1] == shapes[2][:1]):
+        raise InputError(f"{path}: rows, labels and probabilities of shapes {shapes} don't fit; run it again")
+    if kinds[0] not in "iu" or kinds[1] not in "iu" or kinds[2] != "f":
+        raise InputError(
+            f"{path}: rows, labels and probabilities of types {', '.join(str(array.dtype) for array in found)}; whole "
+            "numbers twice, then floating-point ones are wanted; run it again"
+        )
+    outside = labels.size and not 0 <= labels.min() <= labels.max() < probabilities.shape[1]
+    if outside or not ((probabilities >= 0) & (probabilities <= 1.01)).all():
+        raise InputError(f"{path}: labels that are no class, or probabilities outside 0 to 1; run it again")
 
 
 def stored_predictions(runs: Iterable[StoredRun]) -> dict[str, Predictions]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..npz import load_npz
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .fer2013 import STRICT, Faces, PixelError, Reading, parse_pixels
 from .folders import decode
@@ -26,11 +26,7 @@ def read_npz(path: Path, how: Reading = STRICT) -> Faces:
     Raises:
         InputError: a missing array, a wrong shape or type, a value out of range (with its row).
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not readable as .npz ({error})") from None
+    arrays = load_npz(path)
     needed = ("images", "labels", *filter(None, [how.subject]))
     for name in needed:
         if name not in arrays:

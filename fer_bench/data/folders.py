@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..errors import InputError
-from .archives import Archive
+from .archives import ARCHIVE_SUFFIXES, Archive
 from .dataset import EMOTIONS, IMAGE_SIZE
 from .fer2013 import STRICT, Faces, Reading
 from .names import MOST_CLASSES, emotion, merged_classes, usage_code
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 #: What names the subject in an image folder: a folder of its own inside that of the emotion.
 FOLDER = "folder"
 #: An image file beyond this is no face; it bounds what one member of an archive can unpack to.
 MAX_IMAGE_BYTES = 64 << 20
+#: No camera's picture of a face is larger; a file of a few bytes can claim any number.
+MAX_PIXELS = 50_000_000
+#: The readers of Pillow that are given a file, whatever its name says: its one for EPS, say, starts Ghostscript.
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 
 class _Place(NamedTuple):
@@ -42,12 +50,23 @@ def walk(folder: Path) -> Iterator[PurePosixPath]:
 def read_folder(folder: Path, how: Reading = STRICT) -> Faces:
     """Reads the images below ``folder``; see ``read_tree``."""
     paths = [path for path in walk(folder) if is_image(path)]
-    return read_tree(paths, ((folder / path).read_bytes() for path in paths), str(folder), how)
+    return read_tree(paths, (_content(folder / path) for path in paths), str(folder), how)
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_file():  # a pipe would be waited on for ever
+        raise InputError(f"{path}: not a plain file")
+    if path.stat().st_size > MAX_IMAGE_BYTES:
+        raise InputError(f"{path}: {path.stat().st_size:,} bytes; an image of a face has {MAX_IMAGE_BYTES:,} at most")
+    return path.read_bytes()
 
 
 def read_archived_folder(archive: Archive, how: Reading = STRICT) -> Faces:
     """Reads the images inside an archive, in place; see ``read_tree``."""
     names = [name for name in archive.members if is_image(PurePosixPath(name))]
+    inner = next((name for name in archive.members if name.lower().endswith(ARCHIVE_SUFFIXES)), None)
+    if not names and inner is not None:
+        raise InputError(f"{archive.path}: no images and no CSV, but archive {inner[:120]!r} inside; unpack that and give it")
     return read_tree(
         [PurePosixPath(name) for name in names],
         (archive.open(name, MAX_IMAGE_BYTES).read() for name in names),
@@ -161,19 +180,50 @@ def _usages(paths: list[PurePosixPath], homes: list[PurePosixPath], where: str) 
 
 
 def decode(content: bytes, where: str) -> np.ndarray:
-    """The bytes of an image file, any size and mode -> (48, 48) uint8, gray; InputError if they are no image."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    """The bytes of an image file, any size and mode -> (48, 48) uint8, gray.
+
+    Raises:
+        InputError: they are no image, a damaged one, one of more than 50 megapixels, several images in one file, or
+            pixels that have no scale (32 bits, floating point).
+    """
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(content)) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip at 255 instead of scaling
-                image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
-            image = image.convert("L")
-            if image.size != (IMAGE_SIZE, IMAGE_SIZE):
-                image = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
-            return np.asarray(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=_FORMATS) as file:
+                _check_image(file, where)
+                return _gray(file, where)
+    except InputError:
+        raise
     except UnidentifiedImageError:
-        raise InputError(f"{where}: not an image that Pillow can read") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{where}: damaged image ({error})") from None
+        raise InputError(f"{where}: not an image that can be read ({', '.join(_FORMATS)} can)") from None
+    except Exception as error:
+        # Pillow's readers raise whatever they stumble over: OSError, SyntaxError, struct.error, KeyError, ...
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"{where}: damaged image ({reason or type(error).__name__})") from error
+
+
+def _check_image(file: Image.Image, where: str) -> None:
+    """Raises InputError for what is no picture of a face, by what its header says: nothing is decoded yet."""
+    if file.width * file.height > MAX_PIXELS:
+        raise InputError(f"{where}: {file.width} x {file.height} pixels; {MAX_PIXELS:,} are the limit")
+    if getattr(file, "is_animated", False):
+        raise InputError(f"{where}: several images in one file; one is wanted")
+    if file.mode == "F":
+        raise InputError(f"{where}: floating-point pixels, which have no scale; 8 or 16 bits are wanted")
+
+
+def _gray(file: Image.Image, where: str) -> np.ndarray:
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(file)
+    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip at 255 instead of scaling
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            raise InputError(f"{where}: pixels of 32 bits, which have no scale; 8 or 16 bits are wanted")
+        image = Image.fromarray((values >> 8).astype(np.uint8))
+    image = image.convert("L")
+    if image.size != (IMAGE_SIZE, IMAGE_SIZE):
+        image = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
+    return np.asarray(image)

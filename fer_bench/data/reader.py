@@ -49,6 +49,8 @@ def _dataset(path: Path, faces: Faces) -> Dataset:
 def _read(path: Path, how: Reading) -> Faces:
     if not path.exists():
         raise InputError(f"no such file or folder: {path}")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(f"{path}: neither a plain file nor a folder; save it as a file first")
     try:
         return _read_folder(path, how) if path.is_dir() else _read_file(path, how)
     except OSError as error:
