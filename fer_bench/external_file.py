@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .data.dataset import EMOTIONS
+from .data.fer2013 import LONGEST_LINE
 from .data.names import emotion
 from .errors import InputError
 from .npz import load_npz
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-2
 #: Float64 has every whole number up to here.
 _LARGEST_ROW = 2.0**53
+_MOST_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ def read_outside(path: Path, classes: Sequence[str]) -> Outside:
         path /= PREDICTIONS
         if not path.exists():
             raise InputError(f"folder {path.parent} holds no {PREDICTIONS}; name a run's folder, or a file")
-    if not path.exists():
-        raise InputError(f"no such file: {path}")
+    if not path.is_file():
+        raise InputError(f"{path}: not a plain file" if path.exists() else f"no such file: {path}")
     outside = _read_npz(path) if path.suffix.lower() == ".npz" else _read_table(path, classes)
     if not len(outside.rows):
         raise InputError(f"{path}: no predictions in it")
@@ -112,7 +117,7 @@ def _read_npz(path: Path) -> Outside:
 def _read_table(path: Path, classes: Sequence[str]) -> Outside:
     frame, places = _frame(path)
     columns = {str(name).strip().lower(): name for name in frame.columns}
-    there = ", ".join(map(str, frame.columns))
+    there = ", ".join(str(name)[:20] for name in frame.columns[:12])
     if len(columns) < len(frame.columns):
         raise InputError(f"{path}: two columns of the same name among {there}")
     if "row" not in columns:
@@ -148,27 +153,48 @@ def _read_table(path: Path, classes: Sequence[str]) -> Outside:
 def _frame(path: Path) -> tuple[pd.DataFrame, Places]:
     """The table, of a CSV as text, and where each of its rows stands."""
     import pandas as pd
-    import pyarrow as pa
+
+    from .data.parquet import read_table
 
     if path.suffix.lower() == ".parquet":
-        try:
-            frame = pd.read_parquet(path).reset_index(drop=True)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path}: not readable as parquet ({str(error)[:120]})") from None
+        frame = read_table(path).to_pandas().reset_index(drop=True)
         return frame, Places(path, "entry", range(len(frame)))
     try:
         lines = pd.read_csv(
-            path, header=None, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
-        )
+            io.BytesIO(_text(path)),
+            header=None, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig",
+        )  # fmt: skip
     except pd.errors.EmptyDataError:
         lines = pd.DataFrame()
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+    except ValueError as error:
         raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())[:120]})") from None
     lines = lines[~(lines.isna() | (lines == "")).all(axis=1)]
     if lines.empty:
         raise InputError(f"{path}: empty; a first line such as row,{','.join(EMOTIONS)} is wanted")
     frame = lines.iloc[1:].set_axis(lines.iloc[0].astype(str), axis=1)
     return frame, Places(path, "line", (frame.index + 1).tolist())
+
+
+def _text(path: Path) -> bytes:
+    """The table as it stands in a .csv or .csv.gz file.
+
+    Raises:
+        InputError: it can't be read, or breaks a limit: predictions of a test part have some megabytes.
+    """
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())[:120]})") from None
+    if len(text) > _MOST_BYTES:
+        raise InputError(
+            f"{path}: more than {_MOST_BYTES:,} bytes; predictions have a line for each image of the test part"
+        )
+    if len((text[: LONGEST_LINE + 1].splitlines() or [b""])[0]) > LONGEST_LINE:
+        raise InputError(
+            f"{path}: a first line of more than {LONGEST_LINE:,} bytes; one such as row,{','.join(EMOTIONS)} is wanted"
+        )
+    return text
 
 
 def _named(path: Path, frame: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:

@@ -122,7 +122,9 @@ def _check_name(path: Path, name: str) -> None:
     """Raises InputError for a name that would lead out of the folder that it is unpacked in, on any system."""
     unix, windows = PurePosixPath(name), PureWindowsPath(name)
     if unix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
-        raise InputError(f"{path}: member {name[:120]!r} leads out of the archive's folder; such an archive is not read")
+        raise InputError(
+            f"{path}: member {name[:120]!r} leads out of the archive's folder; such an archive is not read"
+        )
 
 
 def _plain(path: Path) -> IO[bytes]:

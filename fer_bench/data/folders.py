@@ -15,7 +15,7 @@ from ..errors import InputError
 from .archives import ARCHIVE_SUFFIXES, Archive
 from .dataset import EMOTIONS, IMAGE_SIZE
 from .fer2013 import STRICT, Faces, Reading
-from .names import MOST_CLASSES, emotion, merged_classes, usage_code
+from .names import MOST_CLASSES, emotion, merged_classes, subject_names, usage_code
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -66,7 +66,9 @@ def read_archived_folder(archive: Archive, how: Reading = STRICT) -> Faces:
     names = [name for name in archive.members if is_image(PurePosixPath(name))]
     inner = next((name for name in archive.members if name.lower().endswith(ARCHIVE_SUFFIXES)), None)
     if not names and inner is not None:
-        raise InputError(f"{archive.path}: no images and no CSV, but archive {inner[:120]!r} inside; unpack that and give it")
+        raise InputError(
+            f"{archive.path}: no images and no CSV, but archive {inner[:120]!r} inside; unpack that and give it"
+        )
     return read_tree(
         [PurePosixPath(name) for name in names],
         (archive.open(name, MAX_IMAGE_BYTES).read() for name in names),
@@ -121,7 +123,7 @@ def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str,
         np.array(labels, np.int8)[order],
         np.array(usages, np.int8)[order] if usages[0] is not None else None,
         classes,
-        np.array([path.parent.name for path in paths])[order] if how.subject else None,
+        subject_names([path.parent.name for path in paths], where)[order] if how.subject else None,
     )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from ..errors import InputError
 from .dataset import EMOTIONS, USAGES
 
 #: What a column or folder of emotions has at most; beyond that, it holds something else.
 MOST_CLASSES = 100
+LONGEST_SUBJECT = 200
 _EMOTIONS = {name: name for name in EMOTIONS} | {
     "angry": "anger",
     "disgusted": "disgust",
@@ -59,6 +63,16 @@ class Classes:
         if self.foreign and name and name not in self.names and len(self.names) < MOST_CLASSES:
             self.names.append(name)
         return self.names.index(name) if name in self.names else None
+
+
+def subject_names(names: Sequence[str], where: str) -> np.ndarray:
+    """(N,) str. Raises InputError for a name that is none: each takes as much room as the longest of them."""
+    row = next((row for row, name in enumerate(names) if len(name) > LONGEST_SUBJECT), None)
+    if row is not None:
+        raise InputError(
+            f"{where}, row {row} (from 0): a subject's name of {len(names[row]):,} characters; {LONGEST_SUBJECT} are the limit"
+        )
+    return np.array(names, str)
 
 
 def usage_code(text: str) -> int | None:
