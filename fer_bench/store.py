@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import uuid
@@ -20,7 +19,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from .errors import InputError
+from .json_file import read_json, visible
 from .npz import load_npz
+from .record_checks import fault
 from .records import SCHEMA_VERSION, JobInfo, RunRecord
 
 RECORD = "record.json"
@@ -100,17 +101,22 @@ def stored_predictions(runs: Iterable[StoredRun]) -> dict[str, Predictions]:
 def read_record(path: Path) -> RunRecord:
     """One record.json. Raises InputError where it can't be read or is of a version that this program does not know."""
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_json(path)
         version = fields.get("schema_version") if isinstance(fields, dict) else None
         if version != SCHEMA_VERSION:
-            raise InputError(f"{path}: schema_version {version!r} is not {SCHEMA_VERSION}; upgrade fer-bench")
-        return RunRecord.model_validate(fields)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise InputError(f"{path}: schema_version {str(version)[:20]!r} is not {SCHEMA_VERSION}; upgrade fer-bench")
+        record = RunRecord.model_validate(fields)
+    except OSError as error:
         raise InputError(f"{path}: not a readable record ({error}); move it away and run again") from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}: not a valid record ({where}: {first['msg']}); move it away and run again") from None
+        where = visible(".".join(map(str, first["loc"])))[:120]
+        raise InputError(
+            f"{path}: not a valid record ({where}: {first['msg'][:120]}); move it away and run again"
+        ) from None
+    if wrong := fault(record):
+        raise InputError(f"{path}: not a valid record ({wrong}); move it away and run again")
+    return record
 
 
 @dataclass(frozen=True)
