@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .errors import InputError
+from .errors import InputError, visible
 
 #: A record has some kilobytes.
 MOST_BYTES = 16 << 20
 DEEPEST, LARGEST_INTEGER = 40, 2**63
-#: Control characters but line feed and tab, and those that turn the direction of a text: what they do to a terminal or a
-#: page is not for a file to say.
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def visible(text: str) -> str:
-    """``text`` with a � for each character that can't be seen but does something."""
-    return _INVISIBLE.sub("�", text)
 
 
 def read_json(path: Path) -> Any:

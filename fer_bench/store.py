@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from .errors import InputError
-from .json_file import read_json, visible
+from .json_file import read_json
 from .npz import load_npz
 from .record_checks import fault
 from .records import SCHEMA_VERSION, JobInfo, RunRecord
@@ -110,7 +110,7 @@ def read_record(path: Path) -> RunRecord:
         raise InputError(f"{path}: not a readable record ({error}); move it away and run again") from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = visible(".".join(map(str, first["loc"])))[:120]
+        where = ".".join(map(str, first["loc"]))[:120]
         raise InputError(
             f"{path}: not a valid record ({where}: {first['msg'][:120]}); move it away and run again"
         ) from None

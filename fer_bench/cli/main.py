@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import InputError
-from ..json_file import visible
+from ..errors import InputError, visible
 
 #: command -> the module of fer_bench.cli that defines it (as ``<name>`` with dashes turned into underscores, plus "_command")
 COMMANDS = {

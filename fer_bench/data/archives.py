@@ -77,7 +77,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
 
 
 def _zip(path: Path, archive: zipfile.ZipFile) -> Archive:
-    files = [member for member in archive.infolist() if not member.is_dir()]
+    files = [member for member in archive.infolist() if not member.filename.endswith("/")]
     check_zip(path, files, MOST_MEMBERS, MOST_BYTES)
     for member in files:
         _check_name(path, member.filename)
@@ -119,9 +119,9 @@ def _special(path: Path, name: str) -> InputError:
 
 
 def _check_name(path: Path, name: str) -> None:
-    """Raises InputError for a name that would lead out of the folder that it is unpacked in, on any system."""
+    """Raises InputError for no name, or one that would lead out of the folder that it is unpacked in, on any system."""
     unix, windows = PurePosixPath(name), PureWindowsPath(name)
-    if unix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
+    if not name or unix.is_absolute() or windows.drive or windows.root or ".." in windows.parts:
         raise InputError(
             f"{path}: member {name[:120]!r} leads out of the archive's folder; such an archive is not read"
         )
