@@ -14,6 +14,12 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub("�", text)
 
 
+def brief(value: object, most: int = 60) -> str:
+    """``value`` as a message quotes it: no more than its first characters."""
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 class InputError(Exception):
     """Bad input from outside: the command line prints its message as one line and exits with code 2.
 

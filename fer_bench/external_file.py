@@ -15,7 +15,7 @@ import numpy as np
 from .data.dataset import EMOTIONS
 from .data.fer2013 import LONGEST_LINE
 from .data.names import emotion
-from .errors import InputError
+from .errors import InputError, brief
 from .npz import load_npz
 from .store import PREDICTIONS
 
@@ -81,7 +81,7 @@ def read_outside(path: Path, classes: Sequence[str]) -> Outside:
         raise InputError(f"{path}: no predictions in it")
     if outside.probabilities.shape != (len(outside.rows), len(classes)):
         raise InputError(
-            f"{path}: probabilities of shape {outside.probabilities.shape} do not fit {len(outside.rows)} rows and the "
+            f"{path}: probabilities of shape {brief(outside.probabilities.shape)} do not fit {len(outside.rows)} rows and the "
             f"{len(classes)} emotions {', '.join(classes)}"
         )
     _check_sums(outside, classes)
@@ -102,9 +102,11 @@ def _read_npz(path: Path) -> Outside:
         if array is not None and (
             array.dtype.kind not in kinds or (name != "probabilities" and array.shape != rows.shape)
         ):
-            raise InputError(f"{path}: array {name!r} is {array.dtype} {array.shape}; see predictions.npz of a run")
+            raise InputError(
+                f"{path}: array {name!r} is {brief(array.dtype)} {brief(array.shape)}; see predictions.npz of a run"
+            )
     if rows.ndim != 1:
-        raise InputError(f"{path}: array 'rows' is {rows.shape}; one row number an image is wanted")
+        raise InputError(f"{path}: array 'rows' is {brief(rows.shape)}; one row number an image is wanted")
     return Outside(
         rows.astype(np.int64),
         probabilities if probabilities.dtype == np.float16 else probabilities.astype(np.float32),
@@ -203,12 +205,14 @@ def _named(path: Path, frame: pd.DataFrame, classes: Sequence[str]) -> dict[str,
     for column in frame.columns:
         name = emotion(str(column))
         if name in named:
-            raise InputError(f"{path}: columns {named[name]} and {column} are both {name}; one is wanted")
+            raise InputError(f"{path}: columns {brief(named[name])} and {brief(column)} are both {name}; one is wanted")
         if name is not None:
             named[name] = column
     strange = [column for name, column in named.items() if name not in classes]
     if strange:
-        raise InputError(f"{path}: column {strange[0]} is none of the emotions scored here: {', '.join(classes)}")
+        raise InputError(
+            f"{path}: column {brief(strange[0])} is none of the emotions scored here: {', '.join(classes)}"
+        )
     return named
 
 
@@ -236,9 +240,9 @@ def _probabilities(column: pd.Series, places: Places) -> np.ndarray:
 def _emotions(column: pd.Series, classes: Sequence[str], places: Places) -> np.ndarray:
     """(n,) int64, indices into ``classes``: an emotion counts as the merged class that holds it."""
     homes = {part: place for place, name in enumerate(classes) for part in (name, *name.split("+"))}
-    texts = column.astype(str)
-    of_text = {text: homes.get(_emotion(text), -1) for text in texts.unique()}
-    labels = texts.map(of_text).to_numpy(dtype=np.int64)
+    texts = [str(value) for value in column]  # astype(str) leaves what is missing as it is
+    of_text = {text: homes.get(_emotion(text), -1) for text in set(texts)}
+    labels = np.array([of_text[text] for text in texts], np.int64)
     last = len(EMOTIONS) - 1
     _refuse(labels < 0, column, places, f"is none of {', '.join(classes)}, nor FER-2013's number of one (0 to {last})")
     return labels
@@ -258,7 +262,7 @@ def _refuse(bad: np.ndarray, column: pd.Series, places: Places, complaint: str) 
         entry = int(bad.argmax())
         value = str(column.iloc[entry])[:40]
         others = f"; {bad.sum():,} of {len(bad):,} are like that" if bad.sum() > 1 else ""
-        raise InputError(f"{places.at(entry)}, column {column.name}: {value!r} {complaint}{others}")
+        raise InputError(f"{places.at(entry)}, column {str(column.name)[:60]}: {value!r} {complaint}{others}")
 
 
 def _check_sums(outside: Outside, classes: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, brief
 from ..npz import load_npz
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .fer2013 import STRICT, Faces, PixelError, Reading, parse_pixels
@@ -43,9 +43,10 @@ def read_npz(path: Path, how: Reading = STRICT) -> Faces:
                 f"{path}: no array {name!r}, only {', '.join(arrays)[:120] or 'nothing'}; {' and '.join(needed)} are needed"
             )
     images, labels = arrays["images"], arrays["labels"]
-    if len(labels) == 0 or images.size != len(labels) * IMAGE_SIZE * IMAGE_SIZE or images.shape[0] != len(labels):
+    faces = (len(labels), IMAGE_SIZE * IMAGE_SIZE) if labels.ndim == 1 and len(labels) else ()
+    if not faces or images.size != np.prod(faces) or images.shape[0] != len(labels):
         raise InputError(
-            f"{path}: images {images.shape} with {len(labels)} labels; (N, 48, 48) and (N,), N > 0, are wanted"
+            f"{path}: images {brief(images.shape)} with labels {brief(labels.shape)}; (N, 48, 48) and (N,), N > 0, are wanted"
         )
     images = images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
     if images.dtype.kind not in "ui":
@@ -54,11 +55,12 @@ def read_npz(path: Path, how: Reading = STRICT) -> Faces:
         outside = np.flatnonzero(((images < 0) | (images > 255)).any(axis=(1, 2)))
         if len(outside):
             raise InputError(f"{path}, row {outside[0]}: a pixel is outside 0 to 255")
-    names = [str(name) for name in arrays["classes"]] if "classes" in arrays else None
+    names = [str(name) for name in np.ravel(arrays["classes"])] if "classes" in arrays else None
     numbers, classes = _labels(labels.tolist(), names, str(path), how.foreign)
-    usage = _codes(arrays["usage"].tolist(), str(path)) if "usage" in arrays else None
-    if usage is not None and len(usage) != len(numbers):
-        raise InputError(f"{path}: {len(usage)} usages with {len(numbers)} labels")
+    usages = arrays.get("usage")
+    if usages is not None and usages.shape != numbers.shape:
+        raise InputError(f"{path}: usage of shape {brief(usages.shape)} with {len(numbers)} labels")
+    usage = None if usages is None else _codes(usages.tolist(), str(path))
     whom = arrays[how.subject] if how.subject else None
     if whom is not None and whom.shape != numbers.shape:
         raise InputError(f"{path}: {how.subject} of shape {whom.shape} with {len(numbers)} labels")
@@ -183,7 +185,7 @@ def _labels(
     """
     own = [emotion(name) or (name.strip().lower() if foreign else "") for name in names or EMOTIONS]
     if "" in own or len(set(own)) < len(own):
-        raise InputError(f"{where}: classes {', '.join(names or ())} aren't all different known emotions")
+        raise InputError(f"{where}: classes {brief(', '.join(names or ()), 120)} aren't all different known emotions")
     classes = Classes(EMOTIONS if set(own) == set(EMOTIONS) else own, foreign)
     labels = np.empty(len(values), np.int8)
     for row, value in enumerate(values):
@@ -193,7 +195,8 @@ def _labels(
         code = classes.code(name) if isinstance(name, str) else None
         if code is None:
             raise InputError(
-                f"{where}, row {row}: label {value!r} is none of 0 to {len(own) - 1} or {', '.join(classes.names)}"
+                f"{where}, row {row}: label {brief(value)} is none of 0 to {len(own) - 1} or "
+                f"{', '.join(classes.names)[:120]}"
             )
         labels[row] = code
     return labels, tuple(classes.names)
@@ -204,8 +207,8 @@ def _codes(values: Sequence[Any], where: str) -> np.ndarray:
     codes = []
     for row, value in enumerate(values):
         code = usage_code(value) if isinstance(value, str) else value
-        if code not in range(len(USAGES)):
-            raise InputError(f"{where}, row {row}: usage {value!r} is unknown; {', '.join(USAGES)} are known")
+        if not isinstance(code, int) or isinstance(code, bool) or code not in range(len(USAGES)):
+            raise InputError(f"{where}, row {row}: usage {brief(value)} is unknown; {', '.join(USAGES)} are known")
         codes.append(code)
     return np.array(codes, np.int8)
 
@@ -214,7 +217,6 @@ def _hugging_face_names(metadata: dict[bytes, bytes], column: str) -> list[str] 
     """The class names that the ``datasets`` library stores in a parquet file's metadata, if it did."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        names = features[column]["names"]
-    except (KeyError, TypeError, ValueError):
+        return [str(name) for name in features[column]["names"]]
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
-    return [str(name) for name in names]

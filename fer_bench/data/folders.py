@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, brief
 from .archives import ARCHIVE_SUFFIXES, Archive
 from .dataset import EMOTIONS, IMAGE_SIZE
 from .fer2013 import STRICT, Faces, Reading
-from .names import MOST_CLASSES, emotion, merged_classes, subject_names, usage_code
+from .names import MOST_CLASSES, check_names, emotion, merged_classes, subject_names, usage_code
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -111,7 +111,7 @@ def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str,
     ]
     images = np.empty((len(paths), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
     for row, (path, content) in enumerate(zip(paths, contents, strict=True)):
-        images[row] = decode(content, f"{where}: {path}")
+        images[row] = decode(content, f"{where}: {brief(path, 120)}")
 
     stems = [path.stem for path in paths]
     numbered = all(stem.isascii() and stem.isdigit() for stem in stems) and len({int(stem) for stem in stems}) == len(
@@ -146,6 +146,7 @@ def _labels(
         raise InputError(f"{where}: an emotion stands both merged and by itself, or in two merged folders") from None
     if len(classes) > MOST_CLASSES:
         raise InputError(f"{where}: {len(classes)} folders; one for each emotion is wanted")
+    check_names(classes, where)
     return labels, classes
 
 
@@ -153,13 +154,15 @@ def _check_others(others: list[tuple[PurePosixPath, PurePosixPath]], where: str,
     """Raises InputError where images, each with its folder that is none of our emotions', are in none of another one."""
     if not how.foreign:
         known = ", ".join(EMOTIONS)
-        raise InputError(f"{where}: folder of {others[0][0]} is no emotion; known are {known}, angry, happy, ...")
+        raise InputError(
+            f"{where}: folder of {brief(others[0][0], 120)} is no emotion; known are {known}, angry, happy, ..."
+        )
     for path, home in others:
         if how.subject and (not home.name or usage_code(home.name) is not None):
-            raise InputError(f"{where}: {path} has no folder for its subject; happy/S001/1.png is wanted")
+            raise InputError(f"{where}: {brief(path, 120)} has no folder for its subject; happy/S001/1.png is wanted")
         if not how.subject and emotion(home.parent.name):
             raise InputError(
-                f"{where}: {path} stands below the emotion's folder; if in a subject's, --subject {FOLDER}"
+                f"{where}: {brief(path, 120)} stands below the emotion's folder; if in a subject's, --subject {FOLDER}"
             )
 
 
@@ -177,7 +180,9 @@ def _usages(paths: list[PurePosixPath], homes: list[PurePosixPath], where: str) 
         usages.append(usage)
     if len(roots) > 1 or (None in usages and set(usages) != {None}):
         found = ", ".join(sorted({str(home.parent) for home in homes})[:4])
-        raise InputError(f"{where}: images stand below {found}; one tree of train, validation and test is wanted")
+        raise InputError(
+            f"{where}: images stand below {brief(found, 160)}; one tree of train, validation and test is wanted"
+        )
     return usages
 
 

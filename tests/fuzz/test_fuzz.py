@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from fer_bench.store import StoredRun, load_predictions, read_record
 LONGEST_MESSAGE = 400
 INVISIBLE = frozenset({*map(chr, range(32)), "\x7f", "\u2028", "\u202e"})
 MOST_MEMORY = 1 << 30
+LONGEST_SECONDS = 30.0
 
 
 def read_faces(path: Path) -> None:
@@ -122,9 +124,21 @@ FUZZ = settings(
 )
 
 
+class Hang(BaseException):
+    """An input was not read within ``LONGEST_SECONDS``."""
+
+
+def _hang(*_: object) -> None:
+    raise Hang
+
+
+signal.signal(signal.SIGALRM, _hang)
+
+
 def outcome(reader: Callable[[Path], None], path: Path, root: Path) -> str:
     """Reads an input under watch: "read" or "refused"; whatever else happens fails."""
     before = tree(root)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST_SECONDS)
     with watched() as seen, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -135,6 +149,8 @@ def outcome(reader: Callable[[Path], None], path: Path, root: Path) -> str:
             assert not INVISIBLE.intersection(message), message
             assert len(message) <= LONGEST_MESSAGE, message
             result = "refused"
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     assert seen == []
     assert tree(root) == before
     assert peak_bytes() < BASELINE + MOST_MEMORY
