@@ -10,6 +10,7 @@ from .records import RunRecord
 
 #: Names become folders, files and cells of tables: no separators of paths, no formulas of a spreadsheet.
 NAME = re.compile(r"[A-Za-z0-9_][^/\\\n\t]{0,199}")
+DIGEST = re.compile(r"[A-Za-z0-9._-]{0,128}")
 #: More classes, or longer words of a table or a picture, are none of a benchmark of emotions.
 MOST_CLASSES, LONGEST_TEXT = 100, 500
 
@@ -24,6 +25,9 @@ def _faults(record: RunRecord) -> Iterator[str]:
     for field in ("key", "runner", "recipe", "dataset", "split"):
         if not NAME.fullmatch(getattr(job, field)):
             yield f"job.{field}: {getattr(job, field)[:40]!r} is no name"
+    for field in ("dataset_digest", "split_digest", "recipe_digest"):
+        if not DIGEST.fullmatch(getattr(job, field)):
+            yield f"job.{field}: {getattr(job, field)[:40]!r} is no digest"
     if not 1 <= len(job.classes) <= MOST_CLASSES or len(set(job.classes)) < len(job.classes):
         yield f"job.classes: {len(job.classes)} classes, 1 to {MOST_CLASSES} different ones are possible"
     texts = [*job.classes, *job.params, *map(str, job.params.values()), job.family, job.balance, record.started]

@@ -182,29 +182,35 @@ def check_hdf5(file: Path | IO[bytes], path: Path) -> None:
 
     total = 0
 
-    def look(name: str, link: Any) -> None:
+    def fault(name: str, link: Any) -> str | None:
+        """What is wrong with one entry. A word ends the walk, which an exception would not survive."""
         nonlocal total
         if not isinstance(link, h5py.HardLink):
-            raise InputError(f"{path}: {name[:60]!r} in it is a link to somewhere else")
+            return "is a link to somewhere else"
         item = tree[name]
         if not isinstance(item, h5py.Dataset):
-            return
+            return None
         if item.external or item.is_virtual:
-            raise InputError(f"{path}: {name[:60]!r} in it lies in other files")
+            return "lies in other files"
         if item.dtype.kind not in "biufV" or item.dtype.names:
-            raise InputError(f"{path}: {name[:60]!r} in it is {item.dtype}; numbers are wanted")
+            return f"is {str(item.dtype)[:60]}; numbers are wanted"
         size = math.prod(item.shape or ()) * item.dtype.itemsize
         total += size
         if size > _MOST_RATIO * item.id.get_storage_size() or total > MOST_BYTES:
-            raise InputError(
-                f"{path}: {name[:60]!r} in it claims the shape {str(item.shape)[:60]}, which it does not hold or nobody needs"
-            )
+            return f"claims the shape {str(item.shape)[:60]}, which it does not hold or nobody needs"
+        return None
+
+    def look(name: str, link: Any) -> str | None:
+        wrong = fault(name, link)
+        return wrong and f"{name[:60]!r} in it {wrong}"
 
     try:
         with h5py.File(file, "r") as tree:
-            tree.visititems_links(look)
+            found = tree.visititems_links(look)
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
         raise InputError(f"{path}: not a readable HDF5 file ({_line(error)})") from None
+    if found:
+        raise InputError(f"{path}: {found}")
 
 
 def _line(error: Exception) -> str:

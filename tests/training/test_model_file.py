@@ -149,7 +149,7 @@ def test_a_member_that_no_model_of_numbers_has(sound: Path, tmp_path: Path, name
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)])
 def test_no_keras_file_at_all(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.keras").write_bytes(content)
-    with pytest.raises(InputError, match="not a readable .keras file"):
+    with pytest.raises(InputError, match=r"not a readable \.keras file"):
         load_model(tmp_path / "model.keras")
 
 
