@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+
+#: Control characters but line feed and tab, and those that turn the direction of a text: what they do to a terminal or a
+#: page is not for a file to say.
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """``text`` with a � for each character that can't be seen but does something."""
+    return _INVISIBLE.sub("�", text)
+
+
+def brief(value: object, most: int = 60) -> str:
+    """``value`` as a message quotes it: no more than its first characters."""
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 class InputError(Exception):
     """Bad input from outside: the command line prints its message as one line and exits with code 2.
 
-    The message says what is wrong, where (file, row, column, value) and what to do about it.
+    The message says what is wrong, where (file, row, column, value) and what to do about it. It may quote the input: it is
+    kept to one line, and to what can be seen.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message.replace("\n", " ").replace("\t", " ")))
 
 
 #: No space on a device, no quota left, a file larger than its limit.

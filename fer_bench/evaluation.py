@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .data.balance import labels_in
 from .data.dataset import Dataset
 from .errors import InputError
+from .json_file import read_json
 from .metrics import Scores, score
 from .records import Environment
 
@@ -193,8 +194,8 @@ def read_evaluations(folder: Path) -> list[Evaluation]:
     found = []
     for path in sorted(folder.glob(f"{EVALUATIONS}/*/{EVALUATION}")):
         try:
-            found.append(Evaluation.model_validate_json(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, ValidationError) as error:
+            found.append(Evaluation.model_validate(read_json(path)))
+        except (OSError, ValidationError) as error:
             reason = " ".join(str(error).split())[:160]
             raise InputError(f"{path}: not a readable evaluation ({reason}); remove it and evaluate again") from None
     return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import zipfile
+import gzip
+import io
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .data.dataset import EMOTIONS
+from .data.fer2013 import LONGEST_LINE
 from .data.names import emotion
-from .errors import InputError
+from .errors import InputError, brief
+from .npz import load_npz
 from .store import PREDICTIONS
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 TOLERANCE = 0.05
 #: Float64 has every whole number up to here.
 _LARGEST_ROW = 2.0**53
+_MOST_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -70,14 +74,14 @@ def read_outside(path: Path, classes: Sequence[str]) -> Outside:
         path /= PREDICTIONS
         if not path.exists():
             raise InputError(f"folder {path.parent} holds no {PREDICTIONS}; name a run's folder, or a file")
-    if not path.exists():
-        raise InputError(f"no such file: {path}")
+    if not path.is_file():
+        raise InputError(f"{path}: not a plain file" if path.exists() else f"no such file: {path}")
     outside = _read_npz(path) if path.suffix.lower() == ".npz" else _read_table(path, classes)
     if not len(outside.rows):
         raise InputError(f"{path}: no predictions in it")
     if outside.probabilities.shape != (len(outside.rows), len(classes)):
         raise InputError(
-            f"{path}: probabilities of shape {outside.probabilities.shape} do not fit {len(outside.rows)} rows and the "
+            f"{path}: probabilities of shape {brief(outside.probabilities.shape)} do not fit {len(outside.rows)} rows and the "
             f"{len(classes)} emotions {', '.join(classes)}"
         )
     _check_sums(outside, classes)
@@ -88,12 +92,8 @@ def read_outside(path: Path, classes: Sequence[str]) -> Outside:
 
 
 def _read_npz(path: Path) -> Outside:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("rows", "labels", "probabilities") if name in file.files}
-            there = ", ".join(file.files)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: not readable as .npz ({error})") from None
+    arrays = load_npz(path)
+    there = ", ".join(arrays)[:120]
     missing = [name for name in ("rows", "probabilities") if name not in arrays]
     if missing:
         raise InputError(f"{path}: no array {missing[0]!r}, only {there or 'nothing'}")
@@ -102,9 +102,11 @@ def _read_npz(path: Path) -> Outside:
         if array is not None and (
             array.dtype.kind not in kinds or (name != "probabilities" and array.shape != rows.shape)
         ):
-            raise InputError(f"{path}: array {name!r} is {array.dtype} {array.shape}; see predictions.npz of a run")
+            raise InputError(
+                f"{path}: array {name!r} is {brief(array.dtype)} {brief(array.shape)}; see predictions.npz of a run"
+            )
     if rows.ndim != 1:
-        raise InputError(f"{path}: array 'rows' is {rows.shape}; one row number an image is wanted")
+        raise InputError(f"{path}: array 'rows' is {brief(rows.shape)}; one row number an image is wanted")
     return Outside(
         rows.astype(np.int64),
         probabilities if probabilities.dtype == np.float16 else probabilities.astype(np.float32),
@@ -117,7 +119,7 @@ def _read_npz(path: Path) -> Outside:
 def _read_table(path: Path, classes: Sequence[str]) -> Outside:
     frame, places = _frame(path)
     columns = {str(name).strip().lower(): name for name in frame.columns}
-    there = ", ".join(map(str, frame.columns))
+    there = ", ".join(str(name)[:20] for name in frame.columns[:12])
     if len(columns) < len(frame.columns):
         raise InputError(f"{path}: two columns of the same name among {there}")
     if "row" not in columns:
@@ -153,21 +155,20 @@ def _read_table(path: Path, classes: Sequence[str]) -> Outside:
 def _frame(path: Path) -> tuple[pd.DataFrame, Places]:
     """The table, of a CSV as text, and where each of its rows stands."""
     import pandas as pd
-    import pyarrow as pa
+
+    from .data.parquet import read_table
 
     if path.suffix.lower() == ".parquet":
-        try:
-            frame = pd.read_parquet(path).reset_index(drop=True)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path}: not readable as parquet ({str(error)[:120]})") from None
+        frame = read_table(path).to_pandas().reset_index(drop=True)
         return frame, Places(path, "entry", range(len(frame)))
     try:
         lines = pd.read_csv(
-            path, header=None, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
-        )
+            io.BytesIO(_text(path)),
+            header=None, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig",
+        )  # fmt: skip
     except pd.errors.EmptyDataError:
         lines = pd.DataFrame()
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+    except ValueError as error:
         raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())[:120]})") from None
     lines = lines[~(lines.isna() | (lines == "")).all(axis=1)]
     if lines.empty:
@@ -176,18 +177,42 @@ def _frame(path: Path) -> tuple[pd.DataFrame, Places]:
     return frame, Places(path, "line", (frame.index + 1).tolist())
 
 
+def _text(path: Path) -> bytes:
+    """The table as it stands in a .csv or .csv.gz file.
+
+    Raises:
+        InputError: it can't be read, or breaks a limit: predictions of a test part have some megabytes.
+    """
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: not readable as CSV ({' '.join(str(error).split())[:120]})") from None
+    if len(text) > _MOST_BYTES:
+        raise InputError(
+            f"{path}: more than {_MOST_BYTES:,} bytes; predictions have a line for each image of the test part"
+        )
+    if len((text[: LONGEST_LINE + 1].splitlines() or [b""])[0]) > LONGEST_LINE:
+        raise InputError(
+            f"{path}: a first line of more than {LONGEST_LINE:,} bytes; one such as row,{','.join(EMOTIONS)} is wanted"
+        )
+    return text
+
+
 def _named(path: Path, frame: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     """Emotion -> the column of its probabilities."""
     named: dict[str, Any] = {}
     for column in frame.columns:
         name = emotion(str(column))
         if name in named:
-            raise InputError(f"{path}: columns {named[name]} and {column} are both {name}; one is wanted")
+            raise InputError(f"{path}: columns {brief(named[name])} and {brief(column)} are both {name}; one is wanted")
         if name is not None:
             named[name] = column
     strange = [column for name, column in named.items() if name not in classes]
     if strange:
-        raise InputError(f"{path}: column {strange[0]} is none of the emotions scored here: {', '.join(classes)}")
+        raise InputError(
+            f"{path}: column {brief(strange[0])} is none of the emotions scored here: {', '.join(classes)}"
+        )
     return named
 
 
@@ -215,9 +240,9 @@ def _probabilities(column: pd.Series, places: Places) -> np.ndarray:
 def _emotions(column: pd.Series, classes: Sequence[str], places: Places) -> np.ndarray:
     """(n,) int64, indices into ``classes``: an emotion counts as the merged class that holds it."""
     homes = {part: place for place, name in enumerate(classes) for part in (name, *name.split("+"))}
-    texts = column.astype(str)
-    of_text = {text: homes.get(_emotion(text), -1) for text in texts.unique()}
-    labels = texts.map(of_text).to_numpy(dtype=np.int64)
+    texts = [str(value) for value in column]  # astype(str) leaves what is missing as it is
+    of_text = {text: homes.get(_emotion(text), -1) for text in set(texts)}
+    labels = np.array([of_text[text] for text in texts], np.int64)
     last = len(EMOTIONS) - 1
     _refuse(labels < 0, column, places, f"is none of {', '.join(classes)}, nor FER-2013's number of one (0 to {last})")
     return labels
@@ -237,7 +262,7 @@ def _refuse(bad: np.ndarray, column: pd.Series, places: Places, complaint: str) 
         entry = int(bad.argmax())
         value = str(column.iloc[entry])[:40]
         others = f"; {bad.sum():,} of {len(bad):,} are like that" if bad.sum() > 1 else ""
-        raise InputError(f"{places.at(entry)}, column {column.name}: {value!r} {complaint}{others}")
+        raise InputError(f"{places.at(entry)}, column {str(column.name)[:60]}: {value!r} {complaint}{others}")
 
 
 def _check_sums(outside: Outside, classes: Sequence[str]) -> None:

@@ -7,12 +7,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import uuid
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +19,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from .errors import InputError
+from .json_file import read_json
+from .npz import load_npz
+from .record_checks import fault
 from .records import SCHEMA_VERSION, JobInfo, RunRecord
 
 RECORD = "record.json"
@@ -61,16 +61,32 @@ def load_predictions(folder: Path, part: str = "test") -> Predictions:
     path = folder / PREDICTIONS
     prefix = {"test": "", "validation": "val_"}[part]
     try:
-        with np.load(path, allow_pickle=False) as saved:
-            found = Predictions(*(saved[prefix + name] for name in Predictions._fields))
+        saved = load_npz(path, [prefix + name for name in Predictions._fields])
+        found = Predictions(*(saved[prefix + name] for name in Predictions._fields))
     except FileNotFoundError:
         raise InputError(f"{path} is missing, so nothing can be computed again for that run; run it again") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: no readable predictions ({error}); run it again") from None
-    shapes = [array.shape for array in found]
-    if not (found.probabilities.ndim == 2 and shapes[0] == shapes[1] == shapes[2][:1]):
-        raise InputError(f"{path}: rows, labels and probabilities of shapes {shapes} don't fit; run it again")
+    except InputError as error:
+        raise InputError(f"{error}; run it again") from None
+    except KeyError as error:
+        raise InputError(f"{path}: no array {error}; run it again") from None
+    _check_predictions(found, path)
     return found
+
+
+def _check_predictions(found: Predictions, path: Path) -> None:
+    """Raises InputError unless rows, labels and probabilities are numbers that can be what they are called."""
+    shapes, kinds = [array.shape for array in found], [array.dtype.kind for array in found]
+    labels, probabilities = found.labels, found.probabilities
+    if not (probabilities.ndim == 2 and shapes[0] == shapes[1] == shapes[2][:1]):
+        raise InputError(f"{path}: rows, labels and probabilities of shapes {shapes} don't fit; run it again")
+    if kinds[0] not in "iu" or kinds[1] not in "iu" or kinds[2] != "f":
+        raise InputError(
+            f"{path}: rows, labels and probabilities of types {', '.join(str(array.dtype) for array in found)}; whole "
+            "numbers twice, then floating-point ones are wanted; run it again"
+        )
+    outside = labels.size and not 0 <= labels.min() <= labels.max() < probabilities.shape[1]
+    if outside or not ((probabilities >= 0) & (probabilities <= 1.01)).all():
+        raise InputError(f"{path}: labels that are no class, or probabilities outside 0 to 1; run it again")
 
 
 def stored_predictions(runs: Iterable[StoredRun]) -> dict[str, Predictions]:
@@ -85,17 +101,22 @@ def stored_predictions(runs: Iterable[StoredRun]) -> dict[str, Predictions]:
 def read_record(path: Path) -> RunRecord:
     """One record.json. Raises InputError where it can't be read or is of a version that this program does not know."""
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_json(path)
         version = fields.get("schema_version") if isinstance(fields, dict) else None
         if version != SCHEMA_VERSION:
-            raise InputError(f"{path}: schema_version {version!r} is not {SCHEMA_VERSION}; upgrade fer-bench")
-        return RunRecord.model_validate(fields)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise InputError(f"{path}: schema_version {str(version)[:20]!r} is not {SCHEMA_VERSION}; upgrade fer-bench")
+        record = RunRecord.model_validate(fields)
+    except OSError as error:
         raise InputError(f"{path}: not a readable record ({error}); move it away and run again") from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}: not a valid record ({where}: {first['msg']}); move it away and run again") from None
+        where = ".".join(map(str, first["loc"]))[:120]
+        raise InputError(
+            f"{path}: not a valid record ({where}: {first['msg'][:120]}); move it away and run again"
+        ) from None
+    if wrong := fault(record):
+        raise InputError(f"{path}: not a valid record ({wrong}); move it away and run again")
+    return record
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import InputError, is_disk_full
+from ..errors import InputError, is_disk_full, visible
 
 #: command -> the module of fer_bench.cli that defines it (as ``<name>`` with dashes turned into underscores, plus "_command")
 COMMANDS = {
@@ -86,8 +86,8 @@ class LazyGroup(click.Group):
 
 
 def say(message: str) -> None:
-    """One line on stderr."""
-    click.echo(f"fer-bench: {' '.join(message.split())}", err=True)
+    """One line on stderr, in which nothing that came from a file gives orders to the terminal."""
+    click.echo(f"fer-bench: {visible(' '.join(message.split()))}", err=True)
 
 
 @click.group(

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, brief
+from ..npz import load_npz
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .fer2013 import STRICT, Faces, PixelError, Reading, parse_pixels
-from .folders import decode
-from .names import Classes, emotion, usage_code
+from .folders import MAX_IMAGE_BYTES, decode
+from .names import Classes, emotion, subject_names, usage_code
+from .parquet import read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: The columns of a parquet file that are read, preferred first.
+IMAGE_COLUMNS = ("image", "bytes", "img", "pixels")
+LABEL_COLUMNS = ("label", "emotion", "labels")
+USAGE_COLUMNS = ("usage", "split")
 
 
 def read_npz(path: Path, how: Reading = STRICT) -> Faces:
@@ -26,21 +35,18 @@ def read_npz(path: Path, how: Reading = STRICT) -> Faces:
     Raises:
         InputError: a missing array, a wrong shape or type, a value out of range (with its row).
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not readable as .npz ({error})") from None
+    arrays = load_npz(path)
     needed = ("images", "labels", *filter(None, [how.subject]))
     for name in needed:
         if name not in arrays:
             raise InputError(
-                f"{path}: no array {name!r}, only {', '.join(arrays) or 'nothing'}; {' and '.join(needed)} are needed"
+                f"{path}: no array {name!r}, only {', '.join(arrays)[:120] or 'nothing'}; {' and '.join(needed)} are needed"
             )
     images, labels = arrays["images"], arrays["labels"]
-    if len(labels) == 0 or images.size != len(labels) * IMAGE_SIZE * IMAGE_SIZE or images.shape[0] != len(labels):
+    faces = (len(labels), IMAGE_SIZE * IMAGE_SIZE) if labels.ndim == 1 and len(labels) else ()
+    if not faces or images.size != np.prod(faces) or images.shape[0] != len(labels):
         raise InputError(
-            f"{path}: images {images.shape} with {len(labels)} labels; (N, 48, 48) and (N,), N > 0, are wanted"
+            f"{path}: images {brief(images.shape)} with labels {brief(labels.shape)}; (N, 48, 48) and (N,), N > 0, are wanted"
         )
     images = images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
     if images.dtype.kind not in "ui":
@@ -49,14 +55,16 @@ def read_npz(path: Path, how: Reading = STRICT) -> Faces:
         outside = np.flatnonzero(((images < 0) | (images > 255)).any(axis=(1, 2)))
         if len(outside):
             raise InputError(f"{path}, row {outside[0]}: a pixel is outside 0 to 255")
-    names = [str(name) for name in arrays["classes"]] if "classes" in arrays else None
+    names = [str(name) for name in np.ravel(arrays["classes"])] if "classes" in arrays else None
     numbers, classes = _labels(labels.tolist(), names, str(path), how.foreign)
-    usage = _codes(arrays["usage"].tolist(), str(path)) if "usage" in arrays else None
-    if usage is not None and len(usage) != len(numbers):
-        raise InputError(f"{path}: {len(usage)} usages with {len(numbers)} labels")
-    subjects = arrays[how.subject].astype(str) if how.subject else None
-    if subjects is not None and subjects.shape != numbers.shape:
-        raise InputError(f"{path}: {how.subject} of shape {subjects.shape} with {len(numbers)} labels")
+    usages = arrays.get("usage")
+    if usages is not None and usages.shape != numbers.shape:
+        raise InputError(f"{path}: usage of shape {brief(usages.shape)} with {len(numbers)} labels")
+    usage = None if usages is None else _codes(usages.tolist(), str(path))
+    whom = arrays[how.subject] if how.subject else None
+    if whom is not None and whom.shape != numbers.shape:
+        raise InputError(f"{path}: {how.subject} of shape {whom.shape} with {len(numbers)} labels")
+    subjects = None if whom is None else subject_names([str(value) for value in whom.tolist()], str(path))
     return Faces(images.astype(np.uint8, copy=False), numbers, usage, classes, subjects)
 
 
@@ -105,24 +113,20 @@ def _split_of(path: Path) -> int | None:
 
 
 def _read_parquet_file(path: Path, split: int | None, how: Reading) -> Faces:
-    import pyarrow as pa
-    from pyarrow import parquet
-
     where = str(path)
-    try:
-        table = parquet.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{where}: not readable as parquet ({str(error)[:120]})") from None
+    asked = {how.subject.strip().lower()} if how.subject else set()
+    table = read_table(path, {*IMAGE_COLUMNS, *LABEL_COLUMNS, *USAGE_COLUMNS, *asked})
     columns = {name.strip().lower(): name for name in table.column_names}
-    image = next((columns[name] for name in ("image", "bytes", "img", "pixels") if name in columns), None)
-    label = next((columns[name] for name in ("label", "emotion", "labels") if name in columns), None)
+    image, label, usage = (
+        next((columns[name] for name in names if name in columns), None)
+        for names in (IMAGE_COLUMNS, LABEL_COLUMNS, USAGE_COLUMNS)
+    )
     if image is None or label is None:
         missing = "image or pixels" if image is None else "label or emotion"
-        raise InputError(f"{where}: no column {missing}, only {', '.join(table.column_names)}")
+        raise InputError(f"{where}: no column {missing}, only {_shown(path)}")
     subject = columns.get(how.subject.strip().lower()) if how.subject else None
     if how.subject and subject is None:
-        raise InputError(f"{where}: no column {how.subject!r}, only {', '.join(table.column_names)}")
-    usage = next((columns[name] for name in ("usage", "split") if name in columns), None)
+        raise InputError(f"{where}: no column {how.subject!r}, only {_shown(path)}")
     codes = None if split is None else np.full(len(table), split, np.int8)
     if usage is not None:
         codes = _codes(table.column(usage).to_pylist(), where)
@@ -131,24 +135,41 @@ def _read_parquet_file(path: Path, split: int | None, how: Reading) -> Faces:
     subjects = (
         None
         if subject is None
-        else np.array(["" if value is None else value for value in table.column(subject).to_pylist()], str)
+        else subject_names(["" if value is None else str(value) for value in table.column(subject).to_pylist()], where)
     )
-    return Faces(_images(table.column(image).to_pylist(), where), labels, codes, classes, subjects)
+    return Faces(_images(table.column(image), where), labels, codes, classes, subjects)
 
 
-def _images(values: Sequence[Any], where: str) -> np.ndarray:
+def _shown(path: Path) -> str:
+    """The columns of a parquet file, some of them where there are many."""
+    from pyarrow import parquet
+
+    names = parquet.read_schema(path).names
+    return ", ".join(name[:20] for name in names[:12]) or "nothing"
+
+
+def _images(column: pa.ChunkedArray, where: str) -> np.ndarray:
     """Image files as bytes or {"bytes": ...}, or texts of pixels -> (N, 48, 48) uint8."""
-    if values and all(isinstance(value, str) for value in values):
+    import pyarrow as pa
+
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         try:
-            return parse_pixels(values).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
+            return parse_pixels(["" if text is None else text for text in column.to_pylist()]).reshape(
+                -1, IMAGE_SIZE, IMAGE_SIZE
+            )
         except PixelError as error:
             raise InputError(f"{where}, row {error.row}, column pixels: {error}") from None
-    images = np.empty((len(values), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
-    for row, value in enumerate(values):
+    images = np.empty((len(column), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    for row, scalar in enumerate(column):
+        value = scalar.as_py()
         content = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(content, bytes):
             raise InputError(
                 f"{where}, row {row}: the image holds no bytes; save the data set with its images embedded"
+            )
+        if len(content) > MAX_IMAGE_BYTES:
+            raise InputError(
+                f"{where}, row {row}: an image of {len(content):,} bytes; {MAX_IMAGE_BYTES:,} are the limit"
             )
         images[row] = decode(content, f"{where}, row {row}")
     return images
@@ -164,7 +185,7 @@ def _labels(
     """
     own = [emotion(name) or (name.strip().lower() if foreign else "") for name in names or EMOTIONS]
     if "" in own or len(set(own)) < len(own):
-        raise InputError(f"{where}: classes {', '.join(names or ())} aren't all different known emotions")
+        raise InputError(f"{where}: classes {brief(', '.join(names or ()), 120)} aren't all different known emotions")
     classes = Classes(EMOTIONS if set(own) == set(EMOTIONS) else own, foreign)
     labels = np.empty(len(values), np.int8)
     for row, value in enumerate(values):
@@ -174,7 +195,8 @@ def _labels(
         code = classes.code(name) if isinstance(name, str) else None
         if code is None:
             raise InputError(
-                f"{where}, row {row}: label {value!r} is none of 0 to {len(own) - 1} or {', '.join(classes.names)}"
+                f"{where}, row {row}: label {brief(value)} is none of 0 to {len(own) - 1} or "
+                f"{', '.join(classes.names)[:120]}"
             )
         labels[row] = code
     return labels, tuple(classes.names)
@@ -185,8 +207,8 @@ def _codes(values: Sequence[Any], where: str) -> np.ndarray:
     codes = []
     for row, value in enumerate(values):
         code = usage_code(value) if isinstance(value, str) else value
-        if code not in range(len(USAGES)):
-            raise InputError(f"{where}, row {row}: usage {value!r} is unknown; {', '.join(USAGES)} are known")
+        if not isinstance(code, int) or isinstance(code, bool) or code not in range(len(USAGES)):
+            raise InputError(f"{where}, row {row}: usage {brief(value)} is unknown; {', '.join(USAGES)} are known")
         codes.append(code)
     return np.array(codes, np.int8)
 
@@ -195,7 +217,6 @@ def _hugging_face_names(metadata: dict[bytes, bytes], column: str) -> list[str] 
     """The class names that the ``datasets`` library stores in a parquet file's metadata, if it did."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        names = features[column]["names"]
-    except (KeyError, TypeError, ValueError):
+        return [str(name) for name in features[column]["names"]]
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
-    return [str(name) for name in names]

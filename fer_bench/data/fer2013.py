@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
 from ..errors import InputError
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
-from .names import Classes, usage_code
+from .names import Classes, subject_names, usage_code
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +24,8 @@ PIXELS = IMAGE_SIZE * IMAGE_SIZE
 _LABELS = {str(label): label for label in range(len(EMOTIONS))}
 #: Bytes split into columns, and rows then parsed, at a time: what these need stays in the processor's cache.
 _BLOCK, _ROWS = 1 << 19, 64
+#: Bytes of a first line, and columns: beyond these it is no header of faces.
+LONGEST_LINE, MOST_COLUMNS = 1 << 16, 1000
 
 
 class Faces(NamedTuple):
@@ -116,7 +119,7 @@ def read_csv(reopen: Callable[[], IO[bytes]], where: str, how: Reading = STRICT)
                 except CellError as error:
                     row = len(faces) // PIXELS + error.row
                     _fail(reopen, where, row, error.column, str(error))
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, UnicodeDecodeError) as error:
             raise InputError(_malformed(reopen, where, header.width, str(error))) from None
 
     if not faces:
@@ -127,7 +130,7 @@ def read_csv(reopen: Callable[[], IO[bytes]], where: str, how: Reading = STRICT)
         np.concatenate(labels),
         np.concatenate(usages) if "usage" in column else None,
         tuple(classes.names),
-        np.array(subjects, str) if subject else None,
+        subject_names(subjects, where) if subject else None,
     )
 
 
@@ -222,33 +225,48 @@ class _Header(dict[str, int]):
 
 
 def _header(stream: IO[bytes], where: str) -> _Header:
-    line = stream.readline(1 << 16)
+    line = stream.readline(LONGEST_LINE)
     if not line.strip():
         raise InputError(f"{where}: empty; a first line such as emotion,pixels,Usage is wanted")
     try:
         fields = next(csv.reader([line.decode("utf-8-sig")]))
     except (UnicodeDecodeError, csv.Error):
+        fields = []
+    if not fields or len(fields) > MOST_COLUMNS or (len(line) == LONGEST_LINE and not line.endswith(b"\n")):
         raise InputError(
-            f"{where}, line 1: not CSV text; a first line such as emotion,pixels,Usage is wanted"
-        ) from None
+            f"{where}, line 1: not CSV text in UTF-8 with lines that end in LF or CR LF; a first line such as "
+            "emotion,pixels,Usage is wanted"
+        )
     header = _Header((name.strip().lower(), place) for place, name in enumerate(fields))
     header.width = len(fields)
     return header
 
 
+def _lines(stream: IO[bytes]) -> Iterator[str]:
+    """The lines as pyarrow counts them, which end in LF, CR LF or CR; cut where they are longer than it reads."""
+    text = io.TextIOWrapper(stream, "utf-8", errors="replace", newline=None)
+    return iter(partial(text.readline, 2 * _BLOCK), "")
+
+
 def _fail(reopen: Callable[[], IO[bytes]], where: str, row: int, column: str, message: str) -> NoReturn:
     """Raises InputError with the line of the file on which data row ``row`` (from 0) stands."""
     with reopen() as stream:
-        filled = (number for number, line in enumerate(stream, start=1) if line.strip())
-        line = next(number for place, number in enumerate(filled) if place == row + 1)
-    raise InputError(f"{where}, line {line}, column {column}: {message}")
+        filled = (number for number, line in enumerate(_lines(stream), start=1) if line.strip())
+        line = next(islice(filled, row + 1, None), None)
+    place = f"row {row} (from 0)" if line is None else f"line {line}"
+    raise InputError(f"{where}, {place}, column {column}: {message}")
 
 
 def _malformed(reopen: Callable[[], IO[bytes]], where: str, width: int, reason: str) -> str:
-    """Says which line has too few or too many columns, or else what pyarrow said."""
+    """Says which line is too long or has too few or too many columns, or else what pyarrow said."""
     with reopen() as stream:
-        reader = csv.reader(io.TextIOWrapper(stream, "utf-8", errors="replace", newline=""))
-        for fields in reader:
+        for number, line in enumerate(_lines(stream), start=1):
+            if len(line) >= _BLOCK:
+                return f"{where}, line {number}: more than {_BLOCK:,} characters; an image's pixels have 9,215 at most"
+            try:
+                fields = next(csv.reader([line]), [])
+            except csv.Error:
+                break
             if fields and len(fields) != width:
-                return f"{where}, line {reader.line_num}: {len(fields)} columns where the header has {width}"
-    return f"{where}: not readable as CSV ({reason[:120]})"
+                return f"{where}, line {number}: {len(fields)} columns where the header has {width}"
+    return f"{where}: not readable as CSV ({' '.join(reason.split())[:120]})"

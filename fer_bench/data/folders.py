@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
-from .archives import Archive
+from ..errors import InputError, brief
+from .archives import ARCHIVE_SUFFIXES, Archive
 from .dataset import EMOTIONS, IMAGE_SIZE
 from .fer2013 import STRICT, Faces, Reading
-from .names import MOST_CLASSES, emotion, merged_classes, usage_code
+from .names import MOST_CLASSES, check_names, emotion, merged_classes, subject_names, usage_code
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 #: What names the subject in an image folder: a folder of its own inside that of the emotion.
 FOLDER = "folder"
 #: An image file beyond this is no face; it bounds what one member of an archive can unpack to.
 MAX_IMAGE_BYTES = 64 << 20
+#: No camera's picture of a face is larger; a file of a few bytes can claim any number.
+MAX_PIXELS = 50_000_000
+#: The readers of Pillow that are given a file, whatever its name says: its one for EPS, say, starts Ghostscript.
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 
 class _Place(NamedTuple):
@@ -42,12 +50,25 @@ def walk(folder: Path) -> Iterator[PurePosixPath]:
 def read_folder(folder: Path, how: Reading = STRICT) -> Faces:
     """Reads the images below ``folder``; see ``read_tree``."""
     paths = [path for path in walk(folder) if is_image(path)]
-    return read_tree(paths, ((folder / path).read_bytes() for path in paths), str(folder), how)
+    return read_tree(paths, (_content(folder / path) for path in paths), str(folder), how)
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_file():  # a pipe would be waited on for ever
+        raise InputError(f"{path}: not a plain file")
+    if path.stat().st_size > MAX_IMAGE_BYTES:
+        raise InputError(f"{path}: {path.stat().st_size:,} bytes; an image of a face has {MAX_IMAGE_BYTES:,} at most")
+    return path.read_bytes()
 
 
 def read_archived_folder(archive: Archive, how: Reading = STRICT) -> Faces:
     """Reads the images inside an archive, in place; see ``read_tree``."""
     names = [name for name in archive.members if is_image(PurePosixPath(name))]
+    inner = next((name for name in archive.members if name.lower().endswith(ARCHIVE_SUFFIXES)), None)
+    if not names and inner is not None:
+        raise InputError(
+            f"{archive.path}: no images and no CSV, but archive {inner[:120]!r} inside; unpack that and give it"
+        )
     return read_tree(
         [PurePosixPath(name) for name in names],
         (archive.open(name, MAX_IMAGE_BYTES).read() for name in names),
@@ -90,7 +111,7 @@ def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str,
     ]
     images = np.empty((len(paths), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
     for row, (path, content) in enumerate(zip(paths, contents, strict=True)):
-        images[row] = decode(content, f"{where}: {path}")
+        images[row] = decode(content, f"{where}: {brief(path, 120)}")
 
     stems = [path.stem for path in paths]
     numbered = all(stem.isascii() and stem.isdigit() for stem in stems) and len({int(stem) for stem in stems}) == len(
@@ -102,7 +123,7 @@ def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str,
         np.array(labels, np.int8)[order],
         np.array(usages, np.int8)[order] if usages[0] is not None else None,
         classes,
-        np.array([path.parent.name for path in paths])[order] if how.subject else None,
+        subject_names([path.parent.name for path in paths], where)[order] if how.subject else None,
     )
 
 
@@ -125,6 +146,7 @@ def _labels(
         raise InputError(f"{where}: an emotion stands both merged and by itself, or in two merged folders") from None
     if len(classes) > MOST_CLASSES:
         raise InputError(f"{where}: {len(classes)} folders; one for each emotion is wanted")
+    check_names(classes, where)
     return labels, classes
 
 
@@ -132,13 +154,15 @@ def _check_others(others: list[tuple[PurePosixPath, PurePosixPath]], where: str,
     """Raises InputError where images, each with its folder that is none of our emotions', are in none of another one."""
     if not how.foreign:
         known = ", ".join(EMOTIONS)
-        raise InputError(f"{where}: folder of {others[0][0]} is no emotion; known are {known}, angry, happy, ...")
+        raise InputError(
+            f"{where}: folder of {brief(others[0][0], 120)} is no emotion; known are {known}, angry, happy, ..."
+        )
     for path, home in others:
         if how.subject and (not home.name or usage_code(home.name) is not None):
-            raise InputError(f"{where}: {path} has no folder for its subject; happy/S001/1.png is wanted")
+            raise InputError(f"{where}: {brief(path, 120)} has no folder for its subject; happy/S001/1.png is wanted")
         if not how.subject and emotion(home.parent.name):
             raise InputError(
-                f"{where}: {path} stands below the emotion's folder; if in a subject's, --subject {FOLDER}"
+                f"{where}: {brief(path, 120)} stands below the emotion's folder; if in a subject's, --subject {FOLDER}"
             )
 
 
@@ -156,24 +180,57 @@ def _usages(paths: list[PurePosixPath], homes: list[PurePosixPath], where: str) 
         usages.append(usage)
     if len(roots) > 1 or (None in usages and set(usages) != {None}):
         found = ", ".join(sorted({str(home.parent) for home in homes})[:4])
-        raise InputError(f"{where}: images stand below {found}; one tree of train, validation and test is wanted")
+        raise InputError(
+            f"{where}: images stand below {brief(found, 160)}; one tree of train, validation and test is wanted"
+        )
     return usages
 
 
 def decode(content: bytes, where: str) -> np.ndarray:
-    """The bytes of an image file, any size and mode -> (48, 48) uint8, gray; InputError if they are no image."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    """The bytes of an image file, any size and mode -> (48, 48) uint8, gray.
+
+    Raises:
+        InputError: they are no image, a damaged one, one of more than 50 megapixels, several images in one file, or
+            pixels that have no scale (32 bits, floating point).
+    """
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(content)) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip at 255 instead of scaling
-                image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
-            image = image.convert("L")
-            if image.size != (IMAGE_SIZE, IMAGE_SIZE):
-                image = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
-            return np.asarray(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=_FORMATS) as file:
+                _check_image(file, where)
+                return _gray(file, where)
+    except InputError:
+        raise
     except UnidentifiedImageError:
-        raise InputError(f"{where}: not an image that Pillow can read") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{where}: damaged image ({error})") from None
+        raise InputError(f"{where}: not an image that can be read ({', '.join(_FORMATS)} can)") from None
+    except Exception as error:
+        # Pillow's readers raise whatever they stumble over: OSError, SyntaxError, struct.error, KeyError, ...
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"{where}: damaged image ({reason or type(error).__name__})") from error
+
+
+def _check_image(file: Image.Image, where: str) -> None:
+    """Raises InputError for what is no picture of a face, by what its header says: nothing is decoded yet."""
+    if file.width * file.height > MAX_PIXELS:
+        raise InputError(f"{where}: {file.width} x {file.height} pixels; {MAX_PIXELS:,} are the limit")
+    if getattr(file, "is_animated", False):
+        raise InputError(f"{where}: several images in one file; one is wanted")
+    if file.mode == "F":
+        raise InputError(f"{where}: floating-point pixels, which have no scale; 8 or 16 bits are wanted")
+
+
+def _gray(file: Image.Image, where: str) -> np.ndarray:
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(file)
+    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip at 255 instead of scaling
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            raise InputError(f"{where}: pixels of 32 bits, which have no scale; 8 or 16 bits are wanted")
+        image = Image.fromarray((values >> 8).astype(np.uint8))
+    image = image.convert("L")
+    if image.size != (IMAGE_SIZE, IMAGE_SIZE):
+        image = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
+    return np.asarray(image)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from ..errors import InputError, brief
 from .dataset import EMOTIONS, USAGES
 
 #: What a column or folder of emotions has at most; beyond that, it holds something else.
 MOST_CLASSES = 100
+LONGEST_NAME = 200
 _EMOTIONS = {name: name for name in EMOTIONS} | {
     "angry": "anger",
     "disgusted": "disgust",
@@ -54,11 +58,28 @@ class Classes:
         self.foreign = foreign
 
     def code(self, text: str) -> int | None:
-        """Of the class that a word stands for; None where it stands for none. Foreign data has at most 100."""
+        """Of the class that a word stands for; None where it stands for none.
+
+        Foreign data has at most 100, of at most 200 characters each.
+        """
         name = emotion(text) or text.strip().lower()
-        if self.foreign and name and name not in self.names and len(self.names) < MOST_CLASSES:
+        new = self.foreign and name and name not in self.names
+        if new and len(name) <= LONGEST_NAME and len(self.names) < MOST_CLASSES:
             self.names.append(name)
         return self.names.index(name) if name in self.names else None
+
+
+def subject_names(names: Sequence[str], where: str) -> np.ndarray:
+    """(N,) str. Raises InputError for a name that is none: each takes as much room as the longest of them."""
+    check_names(names, where)
+    return np.array(names, str)
+
+
+def check_names(names: Sequence[str], where: str) -> None:
+    """Raises InputError for the first that is too long for a name."""
+    long = next((name for name in names if len(name) > LONGEST_NAME), None)
+    if long is not None:
+        raise InputError(f"{where}: a name of {len(long):,} characters, {brief(long)}; {LONGEST_NAME} are the limit")
 
 
 def usage_code(text: str) -> int | None:

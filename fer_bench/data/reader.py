@@ -55,7 +55,14 @@ def _read(path: Path, how: Reading) -> Faces:
         raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
 
 
+def check_plain(path: Path) -> None:
+    """Raises InputError for a pipe, which would be waited on for ever, a device or a link to nothing."""
+    if not path.is_file():
+        raise InputError(f"{path}: neither a plain file nor a folder")
+
+
 def _read_file(path: Path, how: Reading) -> Faces:
+    check_plain(path)
     name = path.name.lower()
     if name.endswith(".csv"):
         return read_csv(lambda: path.open("rb"), str(path), how)
@@ -96,6 +103,8 @@ def _read_folder(folder: Path, how: Reading) -> Faces:
     if parquet:
         from .arrays import read_parquet
 
+        for path in parquet:
+            check_plain(path)
         return read_parquet(parquet, str(folder), how)
     return read_folder(folder, how)
 

@@ -33,6 +33,7 @@ CSV = "leaderboard.csv"
 PLOTS = "plots"
 
 
+@plots.literal_texts()
 def write_report(
     root: Path,
     runs: Sequence[StoredRun],
@@ -127,8 +128,8 @@ def _section(
         "picture": f"{PLOTS}/{chart}" if good else "",
         "table": markdown.board_table(board, "report"),
         "pairs": markdown.pair_table(board),
-        "dataset_digest": board.dataset_digest,
-        "split_digest": board.split_digest,
+        "dataset_digest": markdown.code(board.dataset_digest),
+        "split_digest": markdown.code(board.split_digest),
         "commands": markdown.commands(run for row in board.rows for run in row.records),
         "emotions": markdown.emotion_overview(board) if good else "",
         "errors": _errors(best, pictures, datasets.get(board.dataset_digest)) if best else None,
@@ -179,13 +180,14 @@ def _row(board: Board, row: Row, matrix: bool, folders: Folders, pictures: dict[
     title = f"{row.label} ({row.recipe})"
     drawn: list[tuple[str, str]] = []
     if matrix:
-        name = f"confusion-{board.slug}-{row.runner}.png"
+        name = file_name(f"confusion-{board.slug}-{row.runner}.png")
         pictures[f"{PLOTS}/{name}"] = plots.confusion_plot(row.confusion().tolist(), board.classes, f"{title}, in %")
         drawn.append((f"confusion matrix of {title}", name))
     for run in row.runs:
         history = load_history(folders[run.job.key, run.started])
         if history is not None:
-            name = f"curves-{board.slug}-{row.runner}-{row.recipe}-s{run.job.seed}-{run.job.key[:8]}.png"
+            whose = f"{row.runner}-{row.recipe}-s{run.job.seed}-{run.job.key[:8]}"
+            name = file_name(f"curves-{board.slug}-{whose}.png")
             words = f"{title}, seed {run.job.seed}"
             watched = "test part" if run.training.checkpoint == "test" else "validation"
             pictures[f"{PLOTS}/{name}"] = plots.curves_plot(history, words, run.training.best_epoch, watched)

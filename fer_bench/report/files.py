@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..records import RunRecord
 from ..store import HISTORY, PREDICTIONS, Predictions, load_predictions
+from .history import read_history
 
 #: Where the files of a run are, by its job's key and its start.
 Folders = Mapping[tuple[str, str], Path]
@@ -27,9 +27,8 @@ def best_training_accuracy(run: RunRecord, folders: Folders) -> float | None:
     path = _path(run, folders, HISTORY)
     if path is None:
         return None
-    with path.open(newline="", encoding="utf-8") as file:
-        values = [float(row["accuracy"]) for row in csv.DictReader(file) if row.get("accuracy")]
-    return max(values, default=None)
+    history = read_history(path)
+    return float(history["accuracy"].max()) if "accuracy" in history and history["accuracy"].notna().any() else None
 
 
 def _path(run: RunRecord, folders: Folders, name: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,14 @@ def escape(text: str) -> str:
     text = " ".join(text.split()).replace("\\", "\\\\")
     for mark in "|`*_":
         text = text.replace(mark, f"\\{mark}")
+    # Brackets alone are an interval; before one of these they would be a link, a picture or where one leads.
+    text = re.sub(r"\](?=[(\[:])", r"\]", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def code(text: str) -> str:
+    """Text from outside as it can stand in a line of code."""
+    return " ".join(text.split()).replace("`", "'")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[int] = (0,), longest: int = 240) -> str:
@@ -114,7 +122,7 @@ def hardware(runs: Iterable[RunRecord]) -> list[str]:
 
 def commands(runs: Iterable[RunRecord]) -> list[str]:
     """The command lines that wrote the records, with the folders of that machine cut off."""
-    return sorted({shlex.join(_portable(word) for word in _words(run.command)) for run in runs})
+    return sorted({code(shlex.join(_portable(word) for word in _words(run.command))) for run in runs})
 
 
 def _words(command: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 100
+
+
+@contextmanager
+def literal_texts() -> Iterator[None]:
+    """Names are drawn as they are: matplotlib would take what stands between two dollars for mathematics."""
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False}):
+        yield
 
 
 def leaderboard_plot(board: Board) -> bytes:

@@ -128,11 +128,16 @@ class KerasRunner(Runner):
         self._model.save(directory / FILE)
 
     def load(self, directory: Path) -> None:
-        import keras
-
+        """Reads model.keras, which runs no code; InputError where that can't be done."""
         from ..training import preprocess  # noqa: F401  registers the layers that the file names
+        from ..training.model_file import load_model
 
-        self._model = keras.models.load_model(directory / FILE, safe_mode=True)
+        self._model = load_model(directory / FILE, self._packages)
+
+    @property
+    def _packages(self) -> set[str]:
+        """Whose registered layers a model of this runner may hold: ours and those of its own package."""
+        return {cls.__module__.partition(".")[0] for cls in type(self).__mro__ if issubclass(cls, KerasRunner)}
 
     def count_parameters(self, classes: int = 7) -> dict[str, int]:
         """Of what ``build`` returns: all, and those that its flags let learn."""
@@ -165,7 +170,7 @@ class KerasRunner(Runner):
         finally:
             keras.config.set_dtype_policy(policy)
         if is_path(self.weights) and not self._has_backbone:
-            self.init = load_into(core, self.weights)
+            self.init = load_into(core, self.weights, self._packages)
         last = core.outputs[0]._keras_history.operation
         if isinstance(last, keras.layers.Layer):
             # Probabilities in bfloat16 would have two digits.

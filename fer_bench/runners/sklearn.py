@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import InputError
+from . import estimator_file
 from .base import Context, FitSummary, Part, Runner, RunnerInfo
 from .features import pixels
 
@@ -24,6 +25,9 @@ class SklearnRunner(Runner):
 
     info = RunnerInfo(family="classical")
     uses: ClassVar = frozenset()
+    #: Full names of types that are in the fitted model beside scikit-learn's, numpy's and those of what ``build`` returns,
+    #: and that are safe to make from a file.
+    trusted: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def build(self) -> Any:
@@ -75,18 +79,17 @@ class SklearnRunner(Runner):
         return probabilities
 
     def save(self, directory: Path) -> None:
-        """Writes ``model.joblib``."""
-        import joblib
-
-        state = {"estimator": self.estimator, "outputs": self.outputs, "temperature": self.temperature}
-        joblib.dump(state, directory / "model.joblib")
+        """Writes ``model.skops``; InputError where the estimator holds what ``load`` would not trust."""
+        state = {"estimator": self.estimator, "outputs": self.outputs, "temperature": float(self.temperature)}
+        estimator_file.save(state, directory, self._trusted(), self.info.name)
 
     def load(self, directory: Path) -> None:
-        """Reads ``model.joblib``; like every pickle, only from a source you trust."""
-        import joblib
-
-        state = joblib.load(directory / "model.joblib")
+        """Reads ``model.skops``, which runs no code; InputError where that can't be done."""
+        state = estimator_file.load(directory, self._trusted(), self.info.name)
         self.estimator, self.outputs, self.temperature = state["estimator"], state["outputs"], state["temperature"]
+
+    def _trusted(self) -> set[str]:
+        return {*self.trusted, *estimator_file.trusted_types(self.build())}
 
     def _scores(self, rows: np.ndarray) -> np.ndarray:
         """The decision function as (N, K), also for two classes."""

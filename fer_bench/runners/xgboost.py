@@ -127,10 +127,17 @@ class XGBoost(Runner):
         self.booster.save_model(directory / "model.ubj")
 
     def load(self, directory: Path) -> None:
-        """Reads ``model.ubj``."""
+        """Reads ``model.ubj``, which holds trees and no code; InputError where that can't be done."""
         import xgboost as xgb
 
-        self.booster = xgb.Booster(model_file=directory / "model.ubj")
+        path = directory / "model.ubj"
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        try:
+            self.booster = xgb.Booster(model_file=path)
+        except (xgb.core.XGBoostError, ValueError) as error:
+            reason = " ".join(str(error).split())[-160:]
+            raise InputError(f"{path}: not a readable model ({reason})") from None
 
     def _matrix(self, part: Part, **options: Any) -> Any:
         import xgboost as xgb

@@ -7,11 +7,12 @@ import random
 import socket
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from . import model_file
 
 #: Seconds without an answer after which a download is given up.
 TIMEOUT = 12.0
@@ -76,14 +77,14 @@ def _impatient() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def load_into(model: Any, path: str | Path) -> str:
+def load_into(model: Any, path: str | Path, packages: Collection[str] = model_file.OURS) -> str:
     """Fills ``model`` from a .keras, .weights.h5 or .h5 file; returns "file:<name>".
 
-    Raises:
-        InputError: no such file, another kind of file, or weights of other shapes.
-    """
-    import keras
+    Nothing in the file is run; ``packages`` are those whose registered layers may stand in a .keras file.
 
+    Raises:
+        InputError: no such file, another kind of file, one that is not safe to load, or weights of other shapes.
+    """
     from . import preprocess  # noqa: F401  a model that we saved holds its layers
 
     path = Path(path)
@@ -98,9 +99,12 @@ def load_into(model: Any, path: str | Path) -> str:
             # Keras warns of each part that the file lacks before it raises.
             warnings.simplefilter("ignore")
             if path.suffix == ".keras":
-                model.set_weights(keras.models.load_model(path, compile=False, safe_mode=True).get_weights())
+                model.set_weights(model_file.load_model(path, packages).get_weights())
             else:
+                model_file.check_hdf5(path, path)
                 model.load_weights(path)
+    except InputError as error:
+        raise InputError(f"--weights {error}") from None
     except Exception as error:
         # Keras and h5py raise half a dozen types here, all meaning that the file can't be used.
         reason = " ".join(str(error).split())[:300]

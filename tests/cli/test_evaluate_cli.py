@@ -143,7 +143,7 @@ def test_models_that_are_not_there_or_broken(evaluate, trained, tmp_path):
     root = tmp_path / "results"
     shutil.copytree(trained, root, ignore=shutil.ignore_patterns("evaluations"))
     models = sorted(root.glob("*/official/good/*/model"))
-    (models[0] / "model.joblib").write_bytes(b"x")
+    (models[0] / "model.skops").write_bytes(b"x")
     key = models[0].parent.name.rpartition("-")[2]
     refused(evaluate(key, "--subject", "folder", results=root), "can't be used")
     assert not list(root.glob("*/official/good/*/evaluations"))

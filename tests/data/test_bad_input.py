@@ -186,19 +186,6 @@ def test_a_member_that_would_unpack_to_a_giant(tmp_path: Path) -> None:
     assert "unpacks to" in message(path)
 
 
-def test_an_archive_never_writes_outside(tmp_path: Path) -> None:
-    """Nothing is unpacked anywhere; members with climbing names are left out."""
-    image(tmp_path / "1.png")
-    path = tmp_path / "in" / "climb.zip"
-    path.parent.mkdir()
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.write(tmp_path / "1.png", "train/happy/1.png")
-        archive.write(tmp_path / "1.png", "../../train/happy/2.png")
-    before = sorted(tmp_path.rglob("*"))
-    assert len(load_dataset(path, cache=False)) == 1
-    assert sorted(tmp_path.rglob("*")) == before
-
-
 IMAGES = np.zeros((2, 48, 48), np.uint8)
 NPZ = {
     "no array 'labels'": {"images": IMAGES},

@@ -214,7 +214,7 @@ def test_a_saved_machine_is_as_large_as_its_support_vectors(engine: str, train: 
     runner.predict_proba(train.images)
     runner.save(tmp_path)
     vectors = summary.extra["support_vectors"] * 2304 * 4
-    assert vectors < (tmp_path / "model.joblib").stat().st_size < 1.1 * vectors
+    assert vectors < (tmp_path / "model.skops").stat().st_size < 1.1 * vectors
 
 
 def test_one_class_can_not_be_told_from_another() -> None:

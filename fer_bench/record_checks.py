@@ -1,0 +1,67 @@
+"""What a record must be beyond its types, so that whatever is made of it can rely on that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .metrics import Scores
+from .records import RunRecord
+
+#: Names become folders, files and cells of tables: no separators of paths, no formulas of a spreadsheet.
+NAME = re.compile(r"[A-Za-z0-9_][^/\\\n\t]{0,199}")
+DIGEST = re.compile(r"[A-Za-z0-9._-]{0,128}")
+#: More classes, or longer words of a table or a picture, are none of a benchmark of emotions.
+MOST_CLASSES, LONGEST_TEXT = 100, 500
+
+
+def fault(record: RunRecord) -> str:
+    """The first thing wrong with a record, in a few words; "" where nothing is."""
+    return next(_faults(record), "")
+
+
+def _faults(record: RunRecord) -> Iterator[str]:
+    job, machine = record.job, record.environment
+    for field in ("key", "runner", "recipe", "dataset", "split"):
+        if not NAME.fullmatch(getattr(job, field)):
+            yield f"job.{field}: {getattr(job, field)[:40]!r} is no name"
+    for field in ("dataset_digest", "split_digest", "recipe_digest"):
+        if not DIGEST.fullmatch(getattr(job, field)):
+            yield f"job.{field}: {getattr(job, field)[:40]!r} is no digest"
+    if not 1 <= len(job.classes) <= MOST_CLASSES or len(set(job.classes)) < len(job.classes):
+        yield f"job.classes: {len(job.classes)} classes, 1 to {MOST_CLASSES} different ones are possible"
+    texts = [*job.classes, *job.params, *map(str, job.params.values()), job.family, job.balance, record.started]
+    texts += [
+        machine.device,
+        machine.backend,
+        machine.cpu,
+        machine.os,
+        record.training.init,
+        record.training.checkpoint,
+    ]
+    if any(len(text) > LONGEST_TEXT or "\n" in text for text in texts):
+        yield f"a name of more than {LONGEST_TEXT} characters or several lines"
+    if job.test_images < 0 or record.seconds < 0:
+        yield "a negative number of images or seconds"
+    if any(value is not None and value < 0 for name, value in record.cost if name != "phases"):
+        yield "cost: a negative figure"
+    for name in ("scores", "validation_scores"):
+        scores = getattr(record, name)
+        if scores is not None:
+            yield from (f"{name}: {words}" for words in _score_faults(scores, job.classes))
+
+
+def _score_faults(scores: Scores, classes: list[str]) -> Iterator[str]:
+    fractions = [value for name, value in scores if name not in {"log_loss", "images", "images_unseen"}]
+    each = [value for emotion in scores.emotions.values() for _, value in emotion]
+    values = [value for value in [*fractions, *each] if isinstance(value, float)]
+    if not all(-1e-9 <= value <= 1 + 1e-9 for value in values) or (scores.log_loss or 0) < 0:
+        yield "a figure outside 0 to 1"
+    if list(scores.emotions) != classes:
+        yield "other emotions than the job's classes"
+    rows = [*scores.confusion, *(emotion.distribution for emotion in scores.emotions.values())]
+    if len(scores.confusion) != len(classes) or any(len(row) != len(classes) for row in rows):
+        yield f"a confusion matrix that is not {len(classes)} x {len(classes)}"
+    counts = [scores.images, scores.images_unseen or 0, *(count for row in rows for count in row)]
+    if min(counts) < 0 or sum(map(sum, scores.confusion)) != scores.images:
+        yield "images that the confusion matrix does not have"

@@ -1,0 +1,244 @@
+"""Mutated inputs: each is read correctly or refused with one clear line; none crashes, hangs, fills the memory or writes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import mutate
+import numpy as np
+import pytest
+from corpus import FILES, TREE
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from watch import peak_bytes, watched
+
+from fer_bench.data.dataset import EMOTIONS
+from fer_bench.data.reader import read, read_foreign
+from fer_bench.errors import InputError
+from fer_bench.evaluation import EVALUATION, read_evaluations
+from fer_bench.external_file import read_outside
+from fer_bench.ranking import leaderboards
+from fer_bench.report import markdown
+from fer_bench.report.history import read_history
+from fer_bench.store import StoredRun, load_predictions, read_record
+
+LONGEST_MESSAGE = 400
+INVISIBLE = frozenset({*map(chr, range(32)), "\x7f", "\u2028", "\u202e"})
+MOST_MEMORY = 1 << 30
+LONGEST_SECONDS = 30.0
+
+
+def read_faces(path: Path) -> None:
+    data = read(path)
+    _check(data)
+    foreign, subjects = read_foreign(path)
+    _check(foreign)
+    assert subjects is None
+
+
+def read_subjects(path: Path) -> None:
+    data, subjects = read_foreign(path, "folder" if path.is_dir() else "subject")
+    _check(data)
+    assert subjects is not None
+    assert len(subjects) == len(data)
+
+
+def _check(data: Any) -> None:
+    assert data.images.shape == (len(data), 48, 48)
+    assert data.images.dtype == np.uint8
+    assert len(data) > 0
+    assert 0 <= data.labels.min() <= data.labels.max() < len(data.classes) <= 100
+    assert data.usage is None or (len(data.usage) == len(data) and set(data.usage.tolist()) <= {0, 1, 2})
+
+
+def read_predicted(path: Path) -> None:
+    found = read_outside(path, EMOTIONS)
+    assert found.probabilities.shape == (len(found.rows), 7)
+    np.testing.assert_allclose(found.probabilities.astype(float).sum(axis=1), 1, atol=0.011)
+
+
+def read_saved(path: Path) -> None:
+    found = load_predictions(path.parent)
+    assert len(found.rows) == len(found.labels) == len(found.probabilities)
+
+
+def read_run(path: Path) -> None:
+    """Also that a record which is read makes a leaderboard."""
+    run = StoredRun(read_record(path), path.parent)
+    for board in leaderboards([run]):
+        for which in ("report", "cost"):
+            assert "<script" not in markdown.board_table(board, which)
+        board.text()
+
+
+def read_epochs(path: Path) -> None:
+    assert set(read_history(path).dtypes.astype(str)) <= {"float64"}
+
+
+def _structure(name: str) -> dict[str, st.SearchStrategy[bytes]]:
+    start = FILES[name]
+    by_form = {
+        "table.csv": {"cells": mutate.csv_cells(start)},
+        "predicted.csv": {"cells": mutate.csv_cells(start)},
+        "history.csv": {"cells": mutate.csv_cells(start)},
+        "faces.zip": {"members": mutate.zip_members()},
+        "faces.tar": {"members": mutate.tar_members()},
+        "faces.npz": {"headers": mutate.npy_header(start), "arrays": mutate.npz_arrays()},
+        "predicted.npz": {"headers": mutate.npy_header(start), "arrays": mutate.npz_arrays()},
+        "predictions.npz": {"headers": mutate.npy_header(start)},
+        "faces.parquet": {"columns": mutate.parquet_columns()},
+        "predicted.parquet": {"columns": mutate.parquet_columns()},
+        "record.json": {"values": mutate.json_parts(start)},
+    }
+    return by_form.get(name, {})
+
+
+READERS: dict[str, list[Callable[[Path], None]]] = {
+    name: [read_predicted]
+    if name.startswith("predicted.")
+    else [{"predictions.npz": read_saved, "record.json": read_run, "history.csv": read_epochs}[name]]
+    if name in ("predictions.npz", "record.json", "history.csv")
+    else [read_faces, read_subjects]
+    for name in FILES
+}
+CASES = {
+    (name, how): made
+    for name, start in FILES.items()
+    for how, made in ({"bytes": mutate.bytes_of(start)} | _structure(name)).items()
+}
+FULL = int(os.environ.get("FER_BENCH_FUZZ", "0"))
+EXAMPLES = -(-FULL // (len(CASES) + 1)) or 12
+FUZZ = settings(
+    max_examples=EXAMPLES,
+    deadline=timedelta(seconds=10),
+    database=None,
+    derandomize=not FULL,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Hang(BaseException):
+    """An input was not read within ``LONGEST_SECONDS``."""
+
+
+def _hang(*_: object) -> None:
+    raise Hang
+
+
+signal.signal(signal.SIGALRM, _hang)
+
+
+def outcome(reader: Callable[[Path], None], path: Path, root: Path) -> str:
+    """Reads an input under watch: "read" or "refused"; whatever else happens fails."""
+    before = tree(root)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST_SECONDS)
+    with watched() as seen, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            reader(path)
+            result = "read"
+        except InputError as error:
+            message = str(error).replace(str(path), "").replace(str(path.parent), "")
+            assert not INVISIBLE.intersection(message), message
+            assert len(message) <= LONGEST_MESSAGE, message
+            result = "refused"
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    assert seen == []
+    assert tree(root) == before
+    assert peak_bytes() < BASELINE + MOST_MEMORY
+    return result
+
+
+BASELINE = peak_bytes()
+
+
+def tree(root: Path) -> list[tuple[str, int, int]]:
+    """Every file and folder below ``root``, with its size and the time of its last change."""
+    found = [(str(path), path.lstat()) for path in sorted(root.rglob("*"))]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
+
+
+@pytest.mark.parametrize(("name", "how"), CASES)
+def test_a_spoilt_file(name: str, how: str, tmp_path: Path, outcomes: dict[Any, Counter[str]]) -> None:
+    path = tmp_path / "in" / name
+
+    @FUZZ
+    @given(content=CASES[name, how], reader=st.sampled_from(READERS[name]))
+    def spoil(content: bytes, reader: Callable[[Path], None]) -> None:
+        path.write_bytes(content)
+        outcomes.setdefault((name, how), Counter())[outcome(reader, path, tmp_path)] += 1
+
+    spoil()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_not_spoilt_is_read(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "in" / name
+    path.write_bytes(FILES[name])
+    assert outcome(READERS[name][0], path, tmp_path) == "read"
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> dict[str, bytes | str]:
+    """A folder of images with spoilt ones, other names, links (a text is where it leads) and pipes ("")."""
+    files: dict[str, bytes | str] = dict(TREE)
+    for name in draw(st.lists(st.sampled_from(sorted(TREE)), min_size=1, max_size=3, unique=True)):
+        content = files.pop(name)
+        other = draw(
+            st.sampled_from(
+                [
+                    name,
+                    f"happy/{name}",
+                    name.replace("/", "/../", 1),
+                    "train/hungry/1.png",
+                    ".hidden/x.png",
+                    "fer2013.csv",
+                    "x.parquet",
+                    "train/happy/S1/1.png",
+                ]
+            )
+        )
+        made = st.one_of(
+            mutate.bytes_of(content), st.sampled_from(["/etc/passwd", "/dev/zero", "nowhere", "."]), st.just("")
+        )
+        files[os.path.normpath(other)] = draw(made)
+    return files
+
+
+def test_a_spoilt_folder(tmp_path: Path, outcomes: dict[Any, Counter[str]]) -> None:
+    import shutil
+
+    folder = tmp_path / "in" / "faces"
+
+    @FUZZ
+    @given(files=trees(), reader=st.sampled_from([read_faces, read_subjects]))
+    def spoil(files: dict[str, bytes | str], reader: Callable[[Path], None]) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if content == "":
+                os.mkfifo(path)
+            elif isinstance(content, str):
+                path.symlink_to(content)
+            else:
+                path.write_bytes(content)
+        outcomes.setdefault(("folder", "files"), Counter())[outcome(reader, folder, tmp_path)] += 1
+
+    spoil()
+
+
+def test_a_spoilt_evaluation(tmp_path: Path) -> None:
+    path = tmp_path / "in" / "evaluations" / "x" / EVALUATION
+    path.parent.mkdir(parents=True)
+    path.write_text('{"schema_version": 1e999}')
+    with pytest.raises(InputError, match="beyond all measure"):
+        read_evaluations(tmp_path / "in")
