@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .metrics import Scores
 
-SCHEMA_VERSION = 1
+#: A change of it goes with a step in fer_bench.migrations.
+SCHEMA_VERSION = 2
 #: Family, recipe and device of a record whose predictions were made elsewhere; see fer_bench.external.
 EXTERNAL = "external"
 Status = Literal["ok", "error", "timeout", "oom", "interrupted", "skipped"]
@@ -53,6 +54,8 @@ class JobInfo(_Model):
 class Training(_Model):
     """How the training went. ``checkpoint`` says which data picked the epoch that is scored: "validation", "test" (marked,
     never ranked), "last" (none did), "none" (nothing is iterated) or "unknown" (trained elsewhere).
+
+    ``interruptions`` counts the attempts before that were broken off: killed, stopped by the user, out of time or memory.
     """
 
     init: str = "none"
@@ -61,6 +64,7 @@ class Training(_Model):
     epochs_planned: int | None = None
     best_epoch: int | None = None
     stopped: str = ""
+    interruptions: int = 0
     extra: dict[str, Any] = {}
 
 
