@@ -74,6 +74,23 @@ def test_dry_run_shows_the_plan_and_what_is_done(cli, tmp_path):
     assert "3 of 4 jobs to run" in result.stdout
 
 
+def test_a_record_that_cannot_be_read_blocks_its_own_job_only(cli, tmp_path):
+    cli("run", "good", "noisy", "--plugin", FAULTY)
+    (path,) = (tmp_path / "results").glob("*/*/good/*/record.json")
+    path.write_text("half a rec")
+    result = cli("run", "good", "noisy", "needy", "--plugin", FAULTY, "--force")
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stderr.splitlines() if "is not run" in line]
+    assert str(path) in line
+    assert "1 of 3 runs failed: good (unreadable record)" in result.stderr
+    assert "--rerun" not in result.stderr
+    assert path.read_text() == "half a rec"
+    assert list((tmp_path / "results").glob("*/*/needy/*/record.json"))
+    plan = cli("run", "good", "--plugin", FAULTY, "--dry-run", "--json")
+    assert [(job["status"], job["run"]) for job in json.loads(plan.stdout)] == [("unreadable", False)]
+    assert "unreadable" in cli("run", "good", "--plugin", FAULTY, "--dry-run").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
