@@ -20,12 +20,12 @@ class _Model(BaseModel):
 
 
 class JobInfo(_Model):
-    """The job as it stood in the plan; ``key`` is the sha256 over all that can change the result.
+    """The job as it stood in the plan; ``key`` is the sha256 (hex) over all that can change the result.
 
     Of an external system, nobody knows how many images it learned from.
     """
 
-    key: str
+    key: str = Field(pattern=r"^[0-9a-f]{64}$")  # it names files
     runner: str
     params: dict[str, Any] = {}
     runner_version: int

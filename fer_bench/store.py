@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import uuid
@@ -32,6 +33,8 @@ PREDICTIONS = "predictions.npz"
 HISTORY = "history.csv"
 MODEL = "model"
 WORK = ".work"
+#: Of a run's folder below the results folder.
+_DEPTH = 4
 #: The scratch of one attempt at a job: part of its key, and a random part.
 SCRATCH = re.compile(r"([0-9a-f]{16})-[0-9a-f]{8}")
 #: In it, what is being replaced, and where that belongs.
@@ -126,9 +129,8 @@ class Store:
             raise InputError(
                 f"results folder {self.root} can't be written ({reason}); choose another: --results"
             ) from None
-        for key in sorted(
-            {match[1] for path in (self.root / WORK).iterdir() if (match := SCRATCH.fullmatch(path.name))}
-        ):
+        matches = [SCRATCH.fullmatch(path.name) for path in (self.root / WORK).iterdir()]
+        for key in sorted({match[1] for match in matches if match}):
             with locks.attempt(self._lock(key)) as dead:
                 if dead:
                     self._clear_up(key)
@@ -232,7 +234,7 @@ class Store:
     def scan(self) -> tuple[list[StoredRun], list[str]]:
         """Every run, and one line for each record that can't be read; those are left alone."""
         runs, problems = [], []
-        for path in self._paths():
+        for path in sorted(self._paths()):
             try:
                 record = _read_if_there(path)
             except InputError as error:
@@ -242,9 +244,14 @@ class Store:
         return runs, problems
 
     def _paths(self) -> Iterator[Path]:
-        for path in sorted(self.root.glob(f"*/*/*/*/{RECORD}")):
-            if WORK not in path.relative_to(self.root).parts:
-                yield path
+        """Of all records. The walk passes over folders that another process takes away meanwhile."""
+        for name, folders, _ in os.walk(self.root, followlinks=True):
+            folder = Path(name)
+            folders[:] = [name for name in folders if name != WORK]
+            if len(folder.relative_to(self.root).parts) == _DEPTH - 1:
+                paths = [folder / name / RECORD for name in folders]
+                folders.clear()  # not to be listed: they may be replaced at this moment
+                yield from (path for path in paths if path.exists())
 
     def _lock(self, name: str) -> Path:
         return self.root / WORK / "locks" / f"{name}.lock"
@@ -257,13 +264,15 @@ class Store:
 
 
 def _read_if_there(path: Path) -> RunRecord | None:
-    """None where there is no record; it may have been taken away while it was read."""
-    try:
-        return read_record(path)
-    except InputError:
-        if path.exists():
-            raise
-        return None
+    """None where there is no record. Looks again where it was replaced on the way to it."""
+    while True:
+        try:
+            return read_record(path)
+        except InputError as error:
+            if not isinstance(error.__context__, FileNotFoundError):
+                raise
+            if not path.exists():
+                return None
 
 
 def _replace(fresh: Path, final: Path, root: Path) -> None:
