@@ -18,7 +18,7 @@ import numpy as np
 from tabulate import tabulate
 
 from .measure import elsewhere
-from .test_training import FREEZING
+from .notebook import FREEZING
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "equal_epochs.json"

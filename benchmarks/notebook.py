@@ -10,6 +10,10 @@ import numpy as np
 if TYPE_CHECKING:
     from fer_bench.runners.recipe import Augmentation, Recipe
 
+#: Runners whose published recipe keeps a part frozen that the tuned one trains, which costs about three times as much
+#: a step. Each recipe is compared with a baseline that trains the same layers.
+FREEZING = ("inception-v3", "inception-v3-flatten", "resnet50")
+
 
 def read_split(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """emotion-detection-notebook, "Data preparation for ML models": one column for each pixel.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .measure import describe, elsewhere, scaled, told
+from .notebook import FREEZING
 
 #: Images of an epoch: so many that one takes some seconds on two cores.
 IMAGES = {
@@ -20,9 +21,6 @@ IMAGES = {
     "resnet50": 512,
     "staged-cnn": 1024,
 }
-#: Runners whose published recipe keeps a part frozen that the tuned one trains, which costs about three times as much
-#: a step. Each recipe is compared with a baseline that trains the same layers.
-FREEZING = ("inception-v3", "inception-v3-flatten", "resnet50")
 EPOCHS = 3
 NOTEBOOK = "notebook (ImageDataGenerator + fit)"
 

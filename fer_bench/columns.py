@@ -1,153 +1,21 @@
-"""What stands on a leaderboard: its rows, and the tuple of columns; a new column is one entry there."""
+"""What a leaderboard says of its rows: the tuple of columns; a new column is one entry there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from statistics import fmean, stdev
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from statistics import stdev
 from typing import Any
 
-import numpy as np
+from .rows import Row, average
 
-from .records import EXTERNAL, RunRecord
-
-NOT_RUN = "not run yet"
-#: What can have changed since a row was measured.
-STALE = ("runner changed", "recipe changed", "data changed", "split changed")
 #: The phases that are part of a fit; the images are loaded before it.
 FIT_PHASES = ("compile", "train", "validate")
-
-
-#: Low and high end.
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a board: the runs of one configuration over its seeds. ``runs`` went well, ``failed`` did not.
-
-    ``ranking.ranked`` gives it its rank, the intervals of its accuracy and macro F1, and the reason where it can't.
-    ``superseded``: newer records have another version of its runner or recipe. ``stale``: why the row does not stand for
-    what the program, or the data under its name, is today, in words of STALE.
-    """
-
-    runner: str
-    family: str
-    recipe: str | None = None
-    runs: tuple[RunRecord, ...] = ()
-    failed: tuple[RunRecord, ...] = ()
-    superseded: bool = False
-    stale: tuple[str, ...] = ()
-    rank: int | None = None
-    intervals: Mapping[str, Interval] = field(default_factory=dict)
-    unranked: str = ""
-
-    @property
-    def records(self) -> tuple[RunRecord, ...]:
-        return (*self.runs, *self.failed)
-
-    @property
-    def label(self) -> str:
-        params = self.records[0].job.params if self.records else {}
-        inside = ",".join(f"{name}={value}" for name, value in sorted(params.items()))
-        return f"{self.runner}[{inside}]" if inside else self.runner
-
-    @property
-    def status(self) -> str:
-        if not self.failed:
-            return "ok" if self.runs else NOT_RUN
-        if self.runs:
-            return f"{len(self.runs)} of {len(self.records)} ok"
-        return ", ".join(sorted({run.status for run in self.failed}))
-
-    @property
-    def test_selected(self) -> bool:
-        """Whether the test part picked the checkpoint, so that the accuracy on it is no fair one."""
-        return any(run.job.checkpoint == "test" or run.training.checkpoint == "test" for run in self.records)
-
-    @property
-    def rankable(self) -> bool:
-        """Whether the row may have a rank: it has scores, they are fair, and they are of today's program and data."""
-        return bool(self.runs) and not (self.superseded or self.stale or self.test_selected)
-
-    def scores(self, name: str) -> list[float]:
-        """One of the Scores, for each run that has it."""
-        values = (getattr(run.scores, name) for run in self.runs)
-        return [value for value in values if value is not None]
-
-    def mean(self, name: str) -> float | None:
-        values = self.scores(name)
-        return fmean(values) if values else None
-
-    def interval(self, name: str) -> Interval | None:
-        """The 95 % interval of "accuracy" or "macro_f1" over test images.
-
-        An accuracy without predictions to resample has the mean of its runs' Wilson intervals.
-        """
-        if name in self.intervals or name != "accuracy" or not self.runs:
-            return self.intervals.get(name)
-        return fmean(self.scores("accuracy_low")), fmean(self.scores("accuracy_high"))
-
-    def cost(self, name: str) -> float | None:
-        """Mean over seeds of one of the Cost figures."""
-        return average(getattr(run.cost, name) for run in self.runs)
-
-    def phase(self, name: str) -> float | None:
-        """Mean over seeds of the seconds of a phase."""
-        return average(run.cost.phases.get(name) for run in self.runs)
-
-    def on(self, hardware: str) -> Row:
-        """The row with only those of its runs that went well on one hardware."""
-        there = tuple(run for run in self.runs if run.environment.hardware == hardware)
-        return replace(self, runs=there, intervals=self.intervals if there == self.runs else {})
-
-    def emotion_mean(self, emotion: str, name: str) -> float | None:
-        """Mean over seeds of one of the EmotionScores."""
-        return average(getattr(run.scores.emotions[emotion], name) for run in self.runs if run.scores)
-
-    def confusion(self) -> np.ndarray:
-        """(C, C) int64, true by predicted, summed over seeds."""
-        return np.array([run.scores.confusion for run in self.runs if run.scores], np.int64).sum(axis=0)
-
-    def note(self) -> str:
-        """Why it failed, and whatever sets its budget or its training data apart; "" where there is nothing to say."""
-        parts = []
-        for run in self.failed:
-            seed = f"seed {run.job.seed} " if len(self.records) > 1 else ""
-            message = " ".join(run.failure.message.split()) if run.failure else ""
-            parts.append(f"{seed}{run.status}: {message or 'no reason on record'}")
-        if self.superseded:
-            parts.append("superseded: its runner or recipe has changed since")
-        elif self.stale:
-            parts.append(f"stale: {', '.join(self.stale)}")
-        if self.test_selected:
-            parts.append("checkpoint picked on the test part: not ranked")
-        if self.unranked:
-            parts.append(f"not ranked: {self.unranked}")
-        if self.family == EXTERNAL:
-            words = {str(run.training.extra.get("note") or "") for run in self.runs}
-            parts += ["scored from predictions, not run here", *sorted(filter(None, words))]
-        if self.records:
-            job = self.records[0].job
-            iterates = not self.runs or any(run.training.epochs_planned for run in self.runs)
-            marks = {
-                f"epochs capped at {job.epochs}": job.epochs is not None and iterates,
-                f"at most {job.limit} training images a class": job.limit is not None,
-                f"balance: {job.balance}": job.balance != "none",
-                f"filled from data set {str(job.fill_digest)[:8]}": job.fill_digest is not None,
-            }
-            parts += [mark for mark, holds in marks.items() if holds]
-        return "; ".join(parts)
 
 
 def _span(values: Iterable[int | None]) -> str:
     known = sorted({value for value in values if value is not None})
     return "" if not known else f"{known[0]}" if len(known) == 1 else f"{known[0]}-{known[-1]}"
-
-
-def average(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
 
 
 def _distinct(values: Iterable[str]) -> str | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: How far from one the probabilities of an image may sum: what rounding to two or three digits does.
-TOLERANCE = 1e-2
+TOLERANCE = 0.05
 #: Float64 has every whole number up to here.
 _LARGEST_ROW = 2.0**53
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .columns import COLUMNS, NOT_RUN, STALE, Column, Row, percent
+from .columns import COLUMNS, Column, percent
 from .records import EXTERNAL, JobInfo, RunRecord
+from .rows import NOT_RUN, STALE, Row
 from .stats import Estimate
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ def _rows(runs: Iterable[RunRecord], expected: Iterable[Expected], changed: str 
 
 def _stale(job: JobInfo, info: Expected | None) -> str | None:
     """What has changed in the program since a job ran; None where nothing did, or the program has no such runner."""
-    if info is None:
+    if info is None or job.family == EXTERNAL:
         return None
     digests = dict(info.recipe_digests)
     today = (info.version, digests.get(job.recipe) if digests else job.recipe_digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shlex
@@ -19,7 +20,6 @@ PACKAGES = (
     "keras",
     "numpy",
     "pillow",
-    "scikit-image",
     "scikit-learn",
     "scikit-learn-intelex",
     "scipy",
@@ -41,6 +41,8 @@ THREADS = (
 #: Any of these instruction sets computes in bfloat16 itself; without, it is emulated, slower than float32.
 BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 SOURCE = Path(__file__).resolve().parents[1]
+#: What hatch_build.py puts into a wheel.
+BUILT = "revision.json"
 
 
 def environment(device: str = "", backend: str = "") -> Environment:
@@ -131,9 +133,16 @@ def package_versions() -> dict[str, str]:
 
 
 def git_state(root: Path = SOURCE) -> tuple[str | None, bool | None]:
-    """Revision of the source tree and whether it has changes outside results/; (None, None) if it is no checkout."""
+    """Revision of the source tree and whether it has changes outside results/.
+
+    Of an installed wheel, what its build wrote down; (None, None) where nobody knows.
+    """
     if not (root / ".git").exists():
-        return None, None
+        built = root / "fer_bench" / BUILT
+        if not built.exists():
+            return None, None
+        known = json.loads(built.read_text(encoding="utf-8"))
+        return known["revision"], known["dirty"]
     revision = _git(root, "rev-parse", "HEAD")
     changes = _git(root, "status", "--porcelain", "--", ".", ":(exclude)results")
     return revision, None if revision is None or changes is None else bool(changes)

@@ -9,8 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
-from .columns import Row
 from .leaderboard import Board, Expected, Pair, boards
+from .rows import Row
 from .stats import Resampled, holm, paired_p, ranks, resample
 from .store import Predictions, StoredRun, stored_predictions
 

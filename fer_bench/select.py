@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .columns import Row
 from .errors import InputError
 from .leaderboard import Board, boards
+from .rows import Row
 from .store import StoredRun
 
 #: A shorter piece of a job's key is taken for a runner's name.
@@ -30,7 +30,8 @@ def select(stored: Sequence[StoredRun], name: str, *, dataset: str | None = None
 
     name: "svm"; "svm:tuned" where it ran with several recipes; "stacked-cnn[n=3]:tuned"; the first six or more digits of
     a job's key, or the path of a run's folder, for that one run. Without ``dataset`` and ``split`` the first board that
-    has it counts: real data before synthetic, ``official`` before other splits.
+    has it counts: real data before synthetic, ``official`` before other splits. A run on all training images is preferred
+    to one with --limit.
 
     Raises InputError where nothing, or more than one system, is called so.
     """
@@ -41,9 +42,15 @@ def select(stored: Sequence[StoredRun], name: str, *, dataset: str | None = None
     runner, _, recipe = name.partition(":")
     found = boards(run.record for run in good)
     wanted = [b for b in found if dataset in (None, b.dataset) and split in (None, b.split)]
+    if found and not wanted:
+        there = ", ".join(f"{b.dataset} {b.split}" for b in found)
+        raise InputError(
+            f"no runs on data set {dataset or 'of any name'}, split {split or 'of any name'}; there are {there}"
+        )
     for board in wanted:
         rows = [row for row in board.rows if runner in (row.runner, row.label) and recipe in ("", row.recipe)]
         exact = [row for row in rows if row.label == runner and not (row.superseded or row.test_selected)] or rows
+        exact = [row for row in exact if not row.quick_look] or exact
         if len(exact) > 1:
             raise InputError(
                 f"{name!r} is more than one system on {board.dataset}, split {board.split}: {_choice(exact)}"

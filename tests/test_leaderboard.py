@@ -111,10 +111,14 @@ def test_budgets_and_training_data_set_rows_apart_and_are_noted():
     ])[0]  # fmt: skip
     notes = {row.note() for row in board.rows}
     assert notes == {
-        "", "at most 50 training images a class", "balance: weights", "filled from data set abcdef01",
+        "", "at most 50 training images a class; a quick look: not ranked", "balance: weights", "filled from data set abcdef01",
         "epochs capped at 3",
     }  # fmt: skip
     assert "svm[C=5]" in {row.label for row in board.rows}
+    assert {row.note() for row in board.rows if not row.rankable} == {
+        "at most 50 training images a class; a quick look: not ranked"
+    }
+    assert boards([record(limit=50, dataset="synthetic")])[0].rows[0].rankable
 
 
 def test_what_auto_weights_came_to_is_never_averaged():

@@ -84,3 +84,10 @@ def test_no_checkout_no_revision(tmp_path, checkout, monkeypatch):
 def test_the_command_is_as_typed(monkeypatch, argv, command):
     monkeypatch.setattr(sys, "argv", argv)
     assert provenance.command_line() == command
+
+
+def test_a_wheel_knows_the_revision_that_it_was_built_from(tmp_path):
+    (tmp_path / "fer_bench").mkdir()
+    assert provenance.git_state(tmp_path) == (None, None)
+    (tmp_path / "fer_bench" / provenance.BUILT).write_text('{"revision": "0123abcd", "dirty": false}')
+    assert provenance.git_state(tmp_path) == ("0123abcd", False)

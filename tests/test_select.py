@@ -41,6 +41,15 @@ def test_parameters_tell_two_systems_apart(stored):
     assert select(stored, "stacked-cnn").row.label == "stacked-cnn"
 
 
+def test_a_quick_look_is_not_meant_where_there_is_a_whole_run(stored, tmp_path):
+    looks = [
+        StoredRun(record("svm", 0.2, limit=10), tmp_path / "a"),
+        StoredRun(record("knn", 0.2, limit=10), tmp_path / "b"),
+    ]
+    assert select([*looks, *stored], "svm").runs[0].record.scores.accuracy == 0.44
+    assert select([*looks, *stored], "knn").runs == (looks[1],)
+
+
 def test_a_folder_or_a_key_is_one_run(stored):
     by_folder = select(stored, str(stored[3].folder))
     by_key = select(stored, stored[3].record.job.key[:10])
@@ -62,6 +71,13 @@ def test_what_names_no_single_system_is_refused(stored, name, words):
         select(stored, name)
     assert all(word in str(refused.value) for word in words)
     assert "\n" not in str(refused.value)
+
+
+def test_data_and_splits_without_runs_are_named(stored):
+    with pytest.raises(
+        InputError, match="no runs on data set ck, split of any name; there are fer2013 official, fer2013 notebook"
+    ):
+        select(stored, "svm", dataset="ck")
 
 
 def test_a_board_that_has_it_not_is_named_in_vain(stored):

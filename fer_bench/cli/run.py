@@ -145,6 +145,8 @@ def run_command(
     if dry_run:
         print_plan(steps, store, as_json)
         return
+    if done := sum(not step.pending and not step.problem for step in steps):
+        click.echo(f"fer-bench: {done} of {len(steps)} jobs done already; --force runs them again", err=True)
     for sign in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs are born ignoring it
         signal.signal(sign, signal.default_int_handler)
     interrupted = False

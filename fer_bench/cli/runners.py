@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,12 +84,31 @@ def info_command(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     NAME may carry parameters, as in 'stacked-cnn[n=3]'.
     """
     import json
+    import os
 
     from .. import registry
 
+    # Building a model to count what is in it needs no GPU.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     load_plugins(plugins)
-    facts = describe(registry.make(name))
+    with silent_libraries():
+        facts = describe(registry.make(name))
     click.echo(json.dumps(facts, indent=1) if as_json else as_text(facts))
+
+
+@contextmanager
+def silent_libraries() -> Iterator[None]:
+    """Drops what C++ libraries write to stderr: TensorFlow greets there as it is loaded, whatever its log level."""
+    import os
+
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def describe(runner: Runner) -> dict[str, Any]:
@@ -95,14 +116,10 @@ def describe(runner: Runner) -> dict[str, Any]:
 
     ``parameters`` and ``macs`` (of one image) are counts, None where they mean nothing; ``settings`` what a user may set.
     """
-    import os
     from dataclasses import asdict
 
     from .. import registry
 
-    # Building a model to count what is in it needs no GPU, and no log lines.
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     info = asdict(runner.info)
     del info["recipe_digests"]  # each recipe below says its own
     return {

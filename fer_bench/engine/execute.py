@@ -120,7 +120,7 @@ def watch(
         return stopped
     with (work / LOG).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, str(work)],
+            [sys.executable, "-P", "-m", module, str(work)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import durable
-from ..columns import Row
 from ..errors import InputError
 from ..evaluation import Evaluation, read_evaluations
 from ..leaderboard import Board, file_name
 from ..ranking import leaderboards
+from ..rows import Row
 from ..runners.base import RunnerInfo
 from ..store import SHEETS, Store, StoredRun
 from . import cost_plots, error_plots, errors, html, markdown, plots, published_page

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..columns import Row
 from ..leaderboard import Board
+from ..rows import Row
 from .labels import place_labels
 from .plots import DPI, png
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..columns import Row, percent
+from ..columns import percent
 from ..leaderboard import Board
 from ..metrics import calibration_error
 from ..records import RunRecord
+from ..rows import Row
 from . import markdown
 from .files import Folders, predictions_of
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..columns import Row, percent
+from ..columns import percent
 from ..leaderboard import Board, shorten
 from ..records import RunRecord
+from ..rows import Row
 from ..stats import Estimate
 
 #: Rows of a board from which on not every pair of them is shown.

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from ..columns import Row, average
 from ..leaderboard import Board
 from ..metrics import Scores
 from ..records import RunRecord
+from ..rows import Row, average
 from ..runners.base import Published
 from .files import Folders, best_training_accuracy
 
@@ -65,7 +65,7 @@ def _unlikeness(figure: Published, board: Board, row: Row) -> tuple[Any, ...]:
     other_recipe = row.recipe != (figure.recipe or "published")
     other_picker = row.test_selected != (figure.checkpoint == "test")
     known = len(differences(figure, board, row))
-    return bool(row.stale), other_recipe, other_picker, known, -len(row.runs), row.label, row.note()
+    return row.quick_look, bool(row.stale), other_recipe, other_picker, known, -len(row.runs), row.label, row.note()
 
 
 def _measure(board: Board, row: Row, figure: Published, folders: Folders) -> Ours:
@@ -77,8 +77,12 @@ def _measure(board: Board, row: Row, figure: Published, folders: Folders) -> Our
     if figure.metric == "binary" or figure.part == "validation+test":
         name = "binary_accuracy" if figure.metric == "binary" else "accuracy"
         return Ours(board, row, fmean(_pooled(parts, name) for parts in runs))
-    names = ("accuracy", "weighted_f1", "accuracy_low", "accuracy_high")
-    return Ours(board, row, *(fmean(getattr(parts[0], name) for parts in runs) for name in names))
+    accuracy, weighted_f1, low, high = (
+        fmean(getattr(parts[0], name) for parts in runs)
+        for name in ("accuracy", "weighted_f1", "accuracy_low", "accuracy_high")
+    )
+    interval = row.interval("accuracy") if figure.part == "test" else None
+    return Ours(board, row, accuracy, weighted_f1, *(interval or (low, high)))
 
 
 def _parts(run: RunRecord, part: str) -> list[Scores]:

@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..columns import COLUMNS, Row, percent
+from ..columns import COLUMNS, percent
 from ..leaderboard import Board, file_name
 from ..metrics import Scores
 from ..records import RunRecord
+from ..rows import Row
 from ..store import StoredRun
 from . import markdown
 from .cost_plots import pareto

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..columns import NOT_RUN, Row, percent
+from ..columns import percent
 from ..data.dataset import EMOTIONS
 from ..leaderboard import Board
 from ..metrics import BinaryScores, binary_scores
+from ..rows import NOT_RUN, Row
 from ..runners.base import Published, RunnerInfo
 from .files import Folders
 from .measured import Ours, differences, ours, real
@@ -56,7 +57,7 @@ def comparisons(
     worth = selections(boards, folders)
     found = []
     for info in runners.values():
-        found += [_compare(boards, info.name, figure, folders, worth) for figure in info.published]
+        found += [_compare(boards, info, figure, folders, worth) for figure in info.published]
         if info.source and not info.published:
             found.append(_unpublished(boards, info.name, folders))
     return found
@@ -68,8 +69,9 @@ def constant(classes: int) -> BinaryScores:
 
 
 def _compare(
-    boards: Sequence[Board], runner: str, figure: Published, folders: Folders, worth: Iterable[Selection]
+    boards: Sequence[Board], info: RunnerInfo, figure: Published, folders: Folders, worth: Iterable[Selection]
 ) -> Comparison:
+    runner = info.name
     same, official = ours(boards, runner, figure, folders), ours(boards, runner, _on_official(figure), folders)
     own_split = figure.split != "official" and figure.part == "test" and not figure.nearest
     traps = [figure.trap, "a split of its own, not the challenge's test images" if own_split else ""]
@@ -81,7 +83,7 @@ def _compare(
         trap="; ".join(filter(None, traps)),
         same_protocol=_cell(boards, runner, same, figure),
         official=_cell(boards, runner, official, _on_official(figure)),
-        explanation=_explanation(runner, figure, same[:1], official[:1], worth),
+        explanation=_explanation(info, figure, same[:1], official[:1], worth),
         published_value=figure.accuracy,
         same_protocol_value=same[0].accuracy if same else None,
         official_value=official[0].accuracy if official else None,
@@ -139,19 +141,21 @@ def _why_not(boards: Iterable[Board], runner: str, figure: Published) -> str:
 
 
 def _explanation(
-    runner: str, figure: Published, same: Sequence[Ours], official: Sequence[Ours], worth: Iterable[Selection]
+    info: RunnerInfo, figure: Published, same: Sequence[Ours], official: Sequence[Ours], worth: Iterable[Selection]
 ) -> str:
     """The difference between the published figure and ours in a line."""
-    sentences = [_gap(figure, one) for one in same] or [f"Not run so yet: {_command(runner, figure)}"]
+    sentences = [_gap(info, figure, one) for one in same] or [f"Not run so yet: {_command(info.name, figure)}"]
     if figure.metric == "binary":
         nothing = percent(constant(figure.classes).accuracy)
         sentences.append(f"Binary accuracy counts every output: always answering none of them has {nothing}")
     if figure.checkpoint == "test":
-        sentences += [worth_text(one) for one in worth if one.row.runner == runner and one.board.split == figure.split]
+        sentences += [
+            worth_text(one) for one in worth if (one.row.runner, one.board.split) == (info.name, figure.split)
+        ]
     return ". ".join([*sentences, *_on_the_test_part(official)])
 
 
-def _gap(figure: Published, one: Ours) -> str:
+def _gap(info: RunnerInfo, figure: Published, one: Ours) -> str:
     """Ours against the published figure, whether chance may explain it, and what else is known to differ."""
     protocol = "its protocol" if figure.same_images and figure.recipe else "the nearest protocol"
     if one.accuracy is None or figure.accuracy is None:
@@ -165,8 +169,11 @@ def _gap(figure: Published, one: Ours) -> str:
     known = differences(figure, one.board, one.row)
     if known:
         return f"{words}; ours: {', '.join(known)}"
+    if within:
+        return words
     seeds = f"{len(one.row.runs)} seed{'s' if len(one.row.runs) > 1 else ''} of ours"
-    return words if within else f"{words}; nothing on record sets the two apart ({seeds})"
+    notes = f"; what the source leaves open: fer-bench info {info.name}" if info.notes else ""
+    return f"{words}; nothing on record sets the two apart ({seeds}{notes})"
 
 
 def _on_the_test_part(official: Sequence[Ours]) -> list[str]:
@@ -174,7 +181,8 @@ def _on_the_test_part(official: Sequence[Ours]) -> list[str]:
     if not official or official[0].accuracy is None:
         return []
     row = official[0].row
-    words = f"Ours on official has {percent(official[0].accuracy)}"
+    inside = ", ".join(filter(None, (row.recipe, row.note())))
+    words = f"Ours on official has {percent(official[0].accuracy)} ({inside})"
     share, unseen = _seen_share(row), row.mean("accuracy_unseen")
     if share and unseen is not None:
         words += f"; {percent(unseen)} without the {percent(share)} % of the test images that stand in Training, too"

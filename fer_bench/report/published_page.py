@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..columns import NOT_RUN, average, percent
+from ..columns import percent
 from ..data.dataset import EMOTIONS
 from ..leaderboard import Board
 from ..metrics import BinaryScores, binary_scores
 from ..records import RunRecord
+from ..rows import NOT_RUN, average
 from ..runners.base import Published, RunnerInfo
 from . import markdown
 from .files import Folders, predictions_of
@@ -34,6 +35,12 @@ def context(
         "nothing": percent(constant(len(EMOTIONS)).accuracy),
         "binary": [_binary(boards, *pair, folders) for pair in figures if pair[1].recall is not None],
         "emotions": [_emotions(boards, *pair, folders) for pair in figures if pair[1].emotion_f1],
+        "notes": [
+            {"runner": markdown.escape(info.name), "text": markdown.escape(note)}
+            for info in runners.values()
+            if info.published
+            for note in info.notes
+        ],
         "selections": selection_table(selections(boards, folders)),
     }
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..columns import Row
 from ..leaderboard import Board
 from ..records import JobInfo
+from ..rows import Row
 from ..store import Predictions
 from .files import Folders, predictions_of
 

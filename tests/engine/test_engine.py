@@ -96,6 +96,12 @@ def test_noise_on_stdout_is_not_taken_for_an_outcome(go):
     assert record.status == "ok"
 
 
+def test_what_lies_in_the_current_folder_plays_no_part(go, tmp_path, monkeypatch):
+    (tmp_path / "random.py").write_text("raise SystemExit('this is not the standard library')")
+    monkeypatch.chdir(tmp_path)
+    assert [record.status for record in go("good")] == ["ok"]
+
+
 def test_the_worker_is_not_given_test_labels(go):
     (record,) = go("curious")
     assert record.failure is None
