@@ -213,21 +213,20 @@ def commit(scored: Scored, store: Store, force: bool = False) -> Path:
         InputError: the name has other predictions for the same split and seed, unless ``force`` replaces them.
     """
     job = scored.record.job
-    earlier = [
-        run.folder for run in store.scan()[0] if _same_place(run.record.job, job) and run.record.job.key != job.key
-    ]
-    if earlier and not force:
-        raise InputError(
-            f"{job.runner} is on the board with other predictions ({earlier[0]}); --force replaces them, --seed N adds "
-            "those of another seed"
-        )
     store.prepare()
-    work = store.work(job)
-    np.savez_compressed(work / PREDICTIONS, **scored.predictions._asdict())
-    for folder in earlier:
-        store.remove(folder)
-    folder = store.commit(scored.record, work)
-    store.close()
+    with store.alone("score"), store.claim(job, wait=True):
+        earlier = [run for run in store.scan()[0] if _same_place(run.record.job, job) and run.record.job.key != job.key]
+        if earlier and not force:
+            raise InputError(
+                f"{job.runner} is on the board with other predictions ({earlier[0].folder}); --force replaces them, "
+                "--seed N adds those of another seed"
+            )
+        work = store.work(job)
+        np.savez_compressed(work / PREDICTIONS, **scored.predictions._asdict())
+        folder = store.commit(scored.record, work)
+        for run in earlier:
+            with store.claim(run.record.job, wait=True):
+                store.remove(run.folder, run.record.job)
     return folder
 
 

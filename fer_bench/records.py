@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .metrics import Scores
 
-SCHEMA_VERSION = 1
+#: A change of it goes with a step in fer_bench.migrations.
+SCHEMA_VERSION = 2
 #: Family, recipe and device of a record whose predictions were made elsewhere; see fer_bench.external.
 EXTERNAL = "external"
 Status = Literal["ok", "error", "timeout", "oom", "interrupted", "skipped"]
@@ -19,12 +20,12 @@ class _Model(BaseModel):
 
 
 class JobInfo(_Model):
-    """The job as it stood in the plan; ``key`` is the sha256 over all that can change the result.
+    """The job as it stood in the plan; ``key`` is the sha256 (hex) over all that can change the result.
 
     Of an external system, nobody knows how many images it learned from.
     """
 
-    key: str
+    key: str = Field(pattern=r"^[0-9a-f]{64}$")  # it names files
     runner: str
     params: dict[str, Any] = {}
     runner_version: int

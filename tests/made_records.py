@@ -68,6 +68,11 @@ def predictions(run: RunRecord) -> Predictions:
     return Predictions(np.arange(200, dtype=np.int32), labels.astype(np.int8), probabilities.astype(np.float16))
 
 
+def leftovers(root: Path) -> list[str]:
+    """What lies in a results folder's ``.work`` beside the locks, which stay."""
+    return sorted(path.name for path in (root / ".work").iterdir() if path.name != "locks")
+
+
 def keep(store: Store, run: RunRecord, given: Predictions | None = None) -> Path:
     """Stores a record with predictions, those that its scores are of unless others are given; returns its folder."""
     work = store.work(run.job)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.metrics as sk
+from made_records import leftovers
 
 from fer_bench import registry
 from fer_bench.data import load_dataset
@@ -117,7 +118,7 @@ def test_other_predictions_of_a_name_are_put_on_the_board_by_force_only(table, w
     commit(score_file(write(table), dataset, split, name="outside", seed=1), store)
     (board,) = boards(run.record for run in store.scan()[0])
     assert [len(row.runs) for row in board.rows] == [2]
-    assert not (store.root / ".work").exists()
+    assert not leftovers(store.root)
 
 
 @pytest.mark.parametrize("name", ["svm", "Mine", "../up", "a/b", "", "x" * 61, ".hidden"])

@@ -80,6 +80,9 @@ def evaluate_command(
     store.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
     options = Options(device=device, backend=backend, threads=threads, plugins=plugins)
+    for one in system.runs:
+        if store.claimed(one.record.job):
+            click.echo(f"fer-bench: waiting for another process, which is at {spec}", err=True)
     found = [evaluate(one, spec, foreign, subjects, store, options) for one in system.runs]
     if as_json:
         click.echo(json.dumps([evaluation.model_dump(mode="json") for evaluation in found], indent=1))

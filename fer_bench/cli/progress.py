@@ -108,13 +108,17 @@ class Lines(Observer):
         self.last[job] = time.monotonic()
         click.echo(f"{self.prefix[job]}: started", file=self.stream)
 
+    def waiting(self, number: int, total: int, job: Job, reason: str) -> None:
+        self.prefix[job] = f"[{number}/{total}] {job.title}"
+        click.echo(f"{self.prefix[job]}: {reason}", file=self.stream)
+
     def progressed(self, job: Job, event: Mapping[str, Any]) -> None:
         if event.get("note") or time.monotonic() - self.last[job] >= QUIET:
             self.last[job] = time.monotonic()
             click.echo(f"{self.prefix[job]}: {state_of(event)}", file=self.stream)
 
     def finished(self, job: Job, record: RunRecord) -> None:
-        click.echo(f"{self.prefix[job]}: {result_of(record)}", file=self.stream)
+        click.echo(f"{self.prefix.get(job, job.title)}: {result_of(record)}", file=self.stream)
 
 
 class Bars(Observer):
@@ -124,10 +128,14 @@ class Bars(Observer):
         self.progress = progress
         self.sweep: Any = None
         self.runs: dict[Job, Any] = {}
+        self.done = 0
+
+    def waiting(self, number: int, total: int, job: Job, reason: str) -> None:
+        self.progress.console.print(f"{job.title}: {reason}", markup=False, highlight=False)
 
     def started(self, number: int, total: int, job: Job) -> None:
         if self.sweep is None:
-            self.sweep = self.progress.add_task("all runs", total=total, state="")
+            self.sweep = self.progress.add_task("all runs", total=total, completed=self.done, state="")
         self.runs[job] = self.progress.add_task(job.title, total=None, state="starting")
 
     def progressed(self, job: Job, event: Mapping[str, Any]) -> None:
@@ -141,6 +149,9 @@ class Bars(Observer):
         self.progress.update(self.runs[job], total=total, completed=done, state=state_of(event))
 
     def finished(self, job: Job, record: RunRecord) -> None:
-        self.progress.remove_task(self.runs.pop(job))
+        self.done += 1
+        if job in self.runs:  # else another process ran it
+            self.progress.remove_task(self.runs.pop(job))
         self.progress.console.print(f"{job.title}: {result_of(record)}", markup=False, highlight=False)
-        self.progress.advance(self.sweep)
+        if self.sweep is not None:
+            self.progress.update(self.sweep, completed=self.done)

@@ -154,13 +154,17 @@ def run_command(
     announce_left_out(planned, names, chosen)
     jobs = jobs or default_jobs(dataset, device)
     store = Store(Path(results))
+    if not dry_run:
+        store.prepare()
     steps = survey(planned, store, "all" if force else "failed" if rerun else "none")
+    unreadable = [step for step in steps if step.problem]
+    for step in unreadable:
+        click.echo(f"fer-bench: {step.job.title} is not run: {step.problem}", err=True)
     if dry_run:
-        print_plan(steps, as_json)
+        print_plan(steps, store, as_json)
         return
-    if done := sum(not step.pending for step in steps):
+    if done := sum(not step.pending and not step.problem for step in steps):
         click.echo(f"fer-bench: {done} of {len(steps)} jobs done already; --force runs them again", err=True)
-    store.prepare()
     stop_on_signals()
     interrupted = False
     with observer() as watcher:
@@ -171,12 +175,11 @@ def run_command(
     print_results(records, store, dataset, sorted({step.job.info.split for step in steps}), as_json)
     if interrupted:
         sys.exit(130)
-    failed = [record for record in records if is_failure(record.status)]
+    failed = [f"{record.job.runner} ({record.status})" for record in records if is_failure(record.status)]
+    again = "; --rerun failed tries again" if failed else ""
+    failed += [f"{step.job.info.runner} (unreadable record)" for step in unreadable]
     if failed:
-        words = ", ".join(f"{record.job.runner} ({record.status})" for record in failed)
-        click.echo(
-            f"fer-bench: {len(failed)} of {len(steps)} runs failed: {words}; --rerun failed tries again", err=True
-        )
+        click.echo(f"fer-bench: {len(failed)} of {len(steps)} runs failed: {', '.join(failed)}{again}", err=True)
         sys.exit(1)
 
 
@@ -214,12 +217,21 @@ def announce_left_out(planned: Sequence[Job], names: Sequence[str], options: Any
         click.echo(f"fer-bench: --checkpoint test leaves out what picks no epoch: {left_out}", err=True)
 
 
-def print_plan(steps: Sequence[Step], as_json: bool) -> None:
-    """The jobs, with what the store already has."""
+def print_plan(steps: Sequence[Step], store: Store, as_json: bool) -> None:
+    """The jobs, with what the store already has, and what another process runs at the moment."""
     import json
 
+    running = {step.job.info.key for step in steps if store.claimed(step.job.info)}
     if as_json:
-        plan = [{**s.job.info.model_dump(), "status": s.record and s.record.status, "run": s.pending} for s in steps]
+        plan = [
+            {
+                **s.job.info.model_dump(),
+                "status": state_of(s) if s.record or s.problem else None,
+                "run": s.pending,
+                "running": s.job.info.key in running,
+            }
+            for s in steps
+        ]
         click.echo(json.dumps(plan, indent=1))
         return
     from tabulate import tabulate
@@ -228,12 +240,19 @@ def print_plan(steps: Sequence[Step], as_json: bool) -> None:
     rows = []
     for step in steps:
         info = step.job.info
-        state = step.record.status if step.record else "not run"
+        state = "running" if info.key in running else state_of(step)
         epochs = info.epochs or info.recipe_fields.get("epochs", "-")
         cells = [step.job.spec, info.recipe, info.split, info.seed, info.train_images, epochs, info.key[:8], state]
-        rows.append([*cells, "run" if step.pending else "-"])
+        rows.append([*cells, "-" if not step.pending else "wait" if info.key in running else "run"])
     click.echo(tabulate(rows, header))
     click.echo(f"{sum(s.pending for s in steps)} of {len(steps)} jobs to run")
+
+
+def state_of(step: Step) -> str:
+    """What the store has of a job."""
+    if step.problem:
+        return "unreadable"
+    return step.record.status if step.record else "not run"
 
 
 def print_results(

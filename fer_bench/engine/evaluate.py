@@ -15,7 +15,7 @@ from ..data.dataset import Dataset
 from ..errors import InputError
 from ..evaluation import EVALUATION, EVALUATIONS, Evaluation, match, views
 from ..records import EXTERNAL
-from ..store import MODEL, PREDICTIONS, Store, StoredRun
+from ..store import MODEL, PREDICTIONS, RECORD, Store, StoredRun, read_record
 from ..training import device as devices
 from .job import Options
 from .predict import IMAGES, PROBABILITIES
@@ -37,8 +37,19 @@ def evaluate(
         options: device, backend, threads, timeout and plugins count.
 
     Raises:
-        InputError: no model, a model that can't be used, the data that it was trained on, no class in common.
+        InputError: no model, a model that can't be used, the data that it was trained on, no class in common, or a run
+            that another process replaced. Waits for a process that is at that job.
     """
+    with store.claim(run.record.job, wait=True):
+        if read_record(run.folder / RECORD) != run.record:
+            raise InputError(f"{spec} was trained again in the meantime; evaluate it again")
+        return _evaluate(run, spec, foreign, subjects, store, options)
+
+
+def _evaluate(
+    run: StoredRun, spec: str, foreign: Dataset, subjects: np.ndarray | None, store: Store, options: Options
+) -> Evaluation:
+    """Under the claim on the run's job."""
     job, started = run.record.job, datetime.now(UTC).isoformat(timespec="seconds")
     check_model(run, spec)
     if foreign.digest == job.dataset_digest:
@@ -85,7 +96,6 @@ def evaluate(
         store.publish(fresh, run.folder / EVALUATIONS / evaluation.slug)
     finally:
         store.clean(work)
-        store.close()
     return evaluation
 
 

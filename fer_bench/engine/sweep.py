@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -18,29 +19,37 @@ from ..errors import InputError
 from ..provenance import cores
 from ..records import RunRecord
 from ..store import Store
+from ..training.device import alone_on, choose_device
 from .execute import execute, is_failure
 from .job import Job, Options, plan
 
 Rerun = Literal["none", "failed", "all"]
+#: Seconds between two looks at a job that waits for another process.
+PAUSE = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
     """A job of the plan with the record that the store already has of it, and whether it is to be run.
 
-    ``anew``: from its beginning, whatever state an earlier attempt has left.
+    ``anew``: from its beginning, whatever state an earlier attempt has left. ``problem`` says of what stands in the record's
+    place and can't be read why it can't. Such a job is not run: its record would replace that.
     """
 
     job: Job
     record: RunRecord | None
     pending: bool
     anew: bool = False
+    problem: str | None = None
 
 
 class Observer:
     """Is told how a sweep goes; this one keeps silent."""
 
     def started(self, number: int, total: int, job: Job) -> None: ...
+
+    def waiting(self, number: int, total: int, job: Job, reason: str) -> None:
+        """Another process is in the way; ``started`` follows once that is over, or ``finished`` if it did the job."""
 
     def progressed(self, job: Job, event: Mapping[str, Any]) -> None: ...
 
@@ -49,17 +58,21 @@ class Observer:
 
 def survey(jobs: Sequence[Job], store: Store, rerun: Rerun = "none") -> list[Step]:
     """What is to be run: jobs without a record and interrupted ones; with "failed" those too, with "all" every one."""
-    steps = []
-    for job in jobs:
+    return [_look(job, store, rerun) for job in jobs]
+
+
+def _look(job: Job, store: Store, rerun: Rerun) -> Step:
+    try:
         record = store.find(job.info)
-        pending = (
-            record is None
-            or record.status == "interrupted"
-            or rerun == "all"
-            or (rerun == "failed" and record.status != "ok")
-        )
-        steps.append(Step(job, record, pending, anew=rerun == "all"))
-    return steps
+    except InputError as error:
+        return Step(job, None, False, problem=str(error))
+    pending = (
+        record is None
+        or record.status == "interrupted"
+        or rerun == "all"
+        or (rerun == "failed" and record.status != "ok")
+    )
+    return Step(job, record, pending, anew=rerun == "all")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -79,13 +92,15 @@ def sweep(
     fail_fast: bool = False,
     jobs: int = 1,
 ) -> list[RunRecord]:
-    """Runs the pending steps; returns one record a step, in order, those already done included.
+    """Runs the pending steps; returns one record a step, in order, those already done included, less those with a problem.
 
     Each run is a process of its own, watched by a thread here; what happens reaches ``observer`` in the calling thread.
+    What another process runs is left to it: other jobs come first, then its outcome is taken, or its place where it died
+    or was interrupted. On a GPU there is one run at a time, whichever process started it.
 
     Args:
         steps: from ``survey``.
-        store: where the records go.
+        store: where the records go; prepared.
         options: of the plan; unless they say how many threads, the cores are divided among the runs.
         observer: is told how it goes.
         fail_fast: start nothing more after the first failure, and end what runs.
@@ -93,42 +108,67 @@ def sweep(
 
     Raises:
         Interrupted: the user stopped it; what ran has a record that says so.
-        InputError: the results folder can't be written.
+        InputError: something came up that is no outcome of a run, such as a folder that can't be locked.
     """
     observer = observer or Observer()
-    store.prepare()
     if jobs > 1:
         options = replace(options, threads=options.threads or max(1, cores() // jobs))
     pending = [number for number, step in enumerate(steps) if step.pending]
     records = {number: step.record for number, step in enumerate(steps) if step.record and not step.pending}
+    waiting: set[int] = set()
     events: Queue[Callable[[], None]] = Queue()
     stop = Event()
+    device = choose_device(options.device)
+    futures: list[Future[None]] = []
 
     def run_one(number: int) -> None:
-        job, anew = steps[number].job, steps[number].anew
         if stop.is_set():
             return
-        events.put(partial(observer.started, pending.index(number) + 1, len(pending), job))
-        try:
-            record = execute(
-                job,
-                store,
-                options,
-                lambda event: events.put(partial(observer.progressed, job, event)),
-                stop,
-                anew=anew,
-            )
-        except BaseException:
-            stop.set()  # what a run can't put into its record concerns the others, too
-            raise
-        records[number] = record
-        events.put(partial(observer.finished, job, record))
-        if fail_fast and is_failure(record.status):
-            stop.set()
+        job, count = steps[number].job, (pending.index(number) + 1, len(pending))
+        result = attempt(steps[number], count)
+        if isinstance(result, RunRecord):
+            records[number] = result
+            events.put(partial(observer.finished, job, result))
+            if fail_fast and is_failure(result.status):
+                stop.set()
+            return
+        if number in waiting:
+            stop.wait(PAUSE)
+        else:
+            waiting.add(number)
+            events.put(partial(observer.waiting, *count, job, result))
+        futures.append(pool.submit(run_one, number))
+
+    def attempt(step: Step, count: tuple[int, int]) -> RunRecord | str:
+        """The record of a run, or of another process's since the survey; or why the job has to wait."""
+        job = step.job
+        with store.claim(job.info) as mine:
+            if not mine:
+                return "another process runs it"
+            now = _look(job, store, "none")
+            if now.problem:
+                raise InputError(now.problem)
+            if now.record is not None and now.record != step.record and not now.pending:
+                return now.record
+            with alone_on(device) as free:
+                if not free:
+                    return f"another process has {device}"
+                events.put(partial(observer.started, *count, job))
+                try:
+                    return execute(
+                        job,
+                        store,
+                        options,
+                        lambda event: events.put(partial(observer.progressed, job, event)),
+                        stop,
+                        anew=step.anew,
+                    )
+                except BaseException:
+                    stop.set()  # what a run can't put into its record concerns the others, too
+                    raise
 
     interrupted = False
     with ThreadPoolExecutor(jobs) as pool:
-        futures: list[Future[None]] = []
         try:
             futures += [pool.submit(run_one, number) for number in pending]
             _dispatch(events, futures)
@@ -137,7 +177,6 @@ def sweep(
         finally:
             stop.set()
             _dispatch(events, futures)
-    store.close()
     for future in futures:
         future.result()
     done = [records[number] for number in sorted(records)]
@@ -183,15 +222,13 @@ def run(
         **options: fields of ``fer_bench.engine.job.Options``.
 
     Returns:
-        One record a job, those already done included.
+        One record a job, those already done included; a warning for each that stands there and can't be read.
 
     Raises:
         InputError: where something given is wrong, before anything runs.
     """
     chosen = Options(**options)
     for warning in registry.load_plugins(chosen.plugins):
-        import warnings
-
         warnings.warn(warning, stacklevel=2)
     dataset = load_dataset(data, scheme=labels, merge=merge)
     other = load_dataset(fill) if fill is not None else None
@@ -206,4 +243,9 @@ def run(
         explicit=names is not None,
     )
     store = Store(Path(results))
-    return sweep(survey(planned, store, rerun), store, chosen, fail_fast=fail_fast, jobs=jobs)
+    store.prepare()
+    steps = survey(planned, store, rerun)
+    for step in steps:
+        if step.problem:
+            warnings.warn(step.problem, stacklevel=2)
+    return sweep(steps, store, chosen, fail_fast=fail_fast, jobs=jobs)

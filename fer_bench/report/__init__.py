@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import durable
 from ..errors import InputError
 from ..evaluation import Evaluation, read_evaluations
 from ..leaderboard import Board, file_name
@@ -71,12 +71,13 @@ def write_report(
     } | pictures
     try:
         root.mkdir(parents=True, exist_ok=True)
-        Store(root).ignore()
-        for name, data in files.items():
-            _write(root / name, data)
-        for old in (*(root / PLOTS).glob("*.png"), *(root / SHEETS).glob("*.png")):
-            if old.relative_to(root).as_posix() not in files:
-                old.unlink()
+        with Store(root).alone("report") as scratch:
+            Store(root).ignore()
+            for name, data in files.items():
+                durable.write(root / name, data, scratch)
+            for old in (*(root / PLOTS).glob("*.png"), *(root / SHEETS).glob("*.png")):
+                if old.relative_to(root).as_posix() not in files:
+                    old.unlink()
     except OSError as error:
         raise InputError(f"the report can't be written to {root} ({error.strerror or error})") from None
     return [root / name for name in files]
@@ -199,13 +200,3 @@ def _row(board: Board, row: Row, matrix: bool, folders: Folders, pictures: dict[
         "confusions": markdown.confusions(row, board.classes),
         "pictures": _links(drawn),
     }
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -6,11 +6,14 @@ import importlib.util
 import os
 import re
 import shutil
+import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes.util import find_library
 from pathlib import Path
 
-from .. import provenance
+from .. import locks, provenance
 from ..errors import InputError
 
 #: In order of preference on a GPU; on a CPU TensorFlow is the fastest, by measurement.
@@ -160,16 +163,39 @@ def environment(device: str, backend: str, threads: int | None = None) -> dict[s
     if device == "cpu":
         variables |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     else:
-        number = int(device.split(":")[1])
-        visible = _visible()
         variables |= {
             "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-            "CUDA_VISIBLE_DEVICES": str(number) if visible is None else visible[number],
+            "CUDA_VISIBLE_DEVICES": _cuda_name(device),
             # Memory as needed, so that its peak means something and a neighbour's process can live.
             "TF_FORCE_GPU_ALLOW_GROWTH": "true",
             "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         }
     return variables
+
+
+@contextmanager
+def alone_on(device: str) -> Iterator[bool]:
+    """Whether no other run of this user is on the GPU, whose memory two would share; always so on a CPU.
+
+    Args:
+        device: what ``choose_device`` gave. The block then has it to itself.
+    """
+    if device == "cpu":
+        yield True
+        return
+    from ..data.cache import cache_dir
+
+    # Results folders may differ, and a home may be another machine's, too.
+    gpu = _cuda_name(device)
+    with locks.attempt(cache_dir() / "locks" / f"{socket.gethostname()}-gpu-{gpu}.lock") as free:
+        yield free
+
+
+def _cuda_name(device: str) -> str:
+    """What CUDA_VISIBLE_DEVICES calls one of the GPUs that this process may use: its number or UUID."""
+    number = int(device.split(":")[1])
+    visible = _visible()
+    return str(number) if visible is None else visible[number]
 
 
 def describe() -> dict[str, str]:

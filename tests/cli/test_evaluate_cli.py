@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from made_records import record
+from made_records import leftovers, record
 from PIL import Image
 
 from fer_bench.cli import main
+from fer_bench.data import load_foreign
+from fer_bench.engine.evaluate import evaluate as evaluate_run
+from fer_bench.engine.job import Options
+from fer_bench.errors import InputError
 from fer_bench.store import Store
 
 FAULTY = str(Path(__file__).parents[1] / "engine" / "faulty.py")
@@ -70,7 +75,7 @@ def test_every_seed_is_scored_and_kept(evaluate, trained):
             assert set(saved["subjects"]) == {"S1", "S2", "S3"}
         assert one["whole"]["scores"]["accuracy"] == right.mean()
         assert one["masked"]["scores"]["accuracy"] >= right.mean()
-    assert not (trained / ".work").exists()
+    assert not leftovers(trained)
     board = invoke("report", "--results", trained).stdout
     assert "good" in board
     assert "| ck-plus-" in (trained / "README.md").read_text()
@@ -147,7 +152,7 @@ def test_models_that_are_not_there_or_broken(evaluate, trained, tmp_path):
     key = models[0].parent.name.rpartition("-")[2]
     refused(evaluate(key, "--subject", "folder", results=root), "can't be used")
     assert not list(root.glob("*/official/good/*/evaluations"))
-    assert not (root / ".work").exists()
+    assert not leftovers(root)
     shutil.rmtree(models[1])
     done = evaluate(models[1].parent, "--subject", "folder", results=root)
     refused(done, "has no model")
@@ -155,3 +160,19 @@ def test_models_that_are_not_there_or_broken(evaluate, trained, tmp_path):
     store = Store(root)
     store.commit(record("their-net", family="external", recipe="external"), None)
     refused(evaluate("their-net", "--subject", "folder", results=root), "scored from predictions made elsewhere")
+
+
+def test_a_model_that_is_trained_again_meanwhile_is_not_evaluated(trained, other, tmp_path):
+    root = tmp_path / "results"
+    shutil.copytree(trained, root, ignore=shutil.ignore_patterns("evaluations"))
+    store = Store(root)
+    run = store.scan()[0][0]
+    foreign, _ = load_foreign(other, "folder")
+    with ThreadPoolExecutor(1) as pool:
+        with store.claim(run.record.job):
+            waits = pool.submit(evaluate_run, run, "good", foreign, None, store, Options(plugins=(FAULTY,)))
+            store.commit(run.record.model_copy(update={"started": "2030-01-01T00:00:00+00:00"}), None)
+            assert not waits.done()
+        with pytest.raises(InputError, match="trained again"):
+            waits.result(60)
+    assert not list(root.glob("*/official/good/*/evaluations"))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from made_records import leftovers
 
 from fer_bench.cli import main
 
@@ -73,6 +74,23 @@ def test_dry_run_shows_the_plan_and_what_is_done(cli, tmp_path):
     assert "3 of 4 jobs to run" in result.stdout
 
 
+def test_a_record_that_cannot_be_read_blocks_its_own_job_only(cli, tmp_path):
+    cli("run", "good", "noisy", "--plugin", FAULTY)
+    (path,) = (tmp_path / "results").glob("*/*/good/*/record.json")
+    path.write_text("half a rec")
+    result = cli("run", "good", "noisy", "needy", "--plugin", FAULTY, "--force")
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stderr.splitlines() if "is not run" in line]
+    assert str(path) in line
+    assert "1 of 3 runs failed: good (unreadable record)" in result.stderr
+    assert "--rerun" not in result.stderr
+    assert path.read_text() == "half a rec"
+    assert list((tmp_path / "results").glob("*/*/needy/*/record.json"))
+    plan = cli("run", "good", "--plugin", FAULTY, "--dry-run", "--json")
+    assert [(job["status"], job["run"]) for job in json.loads(plan.stdout)] == [("unreadable", False)]
+    assert "unreadable" in cli("run", "good", "--plugin", FAULTY, "--dry-run").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -125,7 +143,7 @@ def test_ctrl_c_ends_the_worker_and_leaves_a_record(tiny_npz, tmp_path, sign):
     assert process.returncode == 130, errors
     (path,) = results.glob("*/official/hangs/*/record.json")
     assert json.loads(path.read_text())["status"] == "interrupted"
-    assert not (results / ".work").exists()
+    assert not leftovers(results)
 
 
 def test_six_labels_have_a_board_of_their_own(cli):

@@ -71,7 +71,7 @@ def test_no_test_label_enters_a_worker_without_the_option(dataset, tmp_path, spl
     for number, one in enumerate((job, other)):
         work = tmp_path / str(number)
         work.mkdir()
-        prepare(one, work, work, Options(), "cpu")
+        prepare(one, work, tmp_path, Options(), "cpu")
         tasks.append(json.loads((work / "task.json").read_text()))
     assert tasks[0] == tasks[1]
 

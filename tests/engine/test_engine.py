@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_records import leftovers
 
 import fer_bench
 from fer_bench import registry
@@ -19,6 +21,7 @@ from fer_bench.engine.worker import load_parts
 from fer_bench.errors import InputError
 from fer_bench.metrics import score
 from fer_bench.provenance import cores
+from fer_bench.records import SCHEMA_VERSION
 from fer_bench.store import Store, load_predictions
 
 FAULTY = str(Path(__file__).with_name("faulty.py"))
@@ -57,7 +60,7 @@ def test_a_run_leaves_a_record_from_which_its_scores_can_be_computed_again(go, t
     assert record.cost.model_bytes > 0
     assert record.cost.latency_p95_ms >= record.cost.latency_p50_ms > 0
     assert record.environment.packages["scikit-learn"]
-    assert not (tmp_path / "results" / ".work").exists()
+    assert not leftovers(tmp_path / "results")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +119,7 @@ def test_runs_at_a_time_meet_and_their_records_stand_in_the_order_of_the_plan(go
     ]
     assert [record.status for record in records] == ["error", "error", "ok", "ok", "ok", "ok"]
     assert {record.environment.threads["OMP_NUM_THREADS"] for record in records[2:]} == {max(1, cores() // 2)}
-    assert not (tmp_path / "results" / ".work").exists()
+    assert not leftovers(tmp_path / "results")
 
 
 def test_what_is_done_is_not_done_again(go, dataset, tmp_path):
@@ -276,12 +279,17 @@ def test_an_unreadable_record_is_reported_and_never_taken_for_done(go, tmp_path)
     (stored,), _ = store.scan()
     path = stored.folder / "record.json"
     whole = path.read_text()
-    for broken in (whole[: len(whole) // 2], "", "[]", whole.replace('"schema_version": 1', '"schema_version": 99')):
+    later = whole.replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 99')
+    for broken in (whole[: len(whole) // 2], "", "[]", later):
         path.write_text(broken)
         runs, problems = store.scan()
         assert not runs
         assert len(problems) == 1
         assert str(path) in problems[0]
-        with pytest.raises(InputError, match=r"record\.json"):
-            go("good")
+        for rerun in ("none", "all"):
+            with pytest.warns(UserWarning, match=re.escape(problems[0])):
+                assert go("good", rerun=rerun) == []
         assert path.read_text() == broken
+    with pytest.warns(UserWarning, match="upgrade"):
+        (other,) = go("good", "needy")
+    assert other.job.runner == "needy"

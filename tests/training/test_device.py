@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -100,6 +102,31 @@ def test_threads_are_always_said(monkeypatch):
     assert free["OMP_NUM_THREADS"] == str(provenance.cores())
     assert free["MKL_NUM_THREADS"] == "1"
     assert device.environment("cpu", "tensorflow", threads=3)["MKL_NUM_THREADS"] == "3"
+
+
+def test_one_run_at_a_time_has_a_gpu(monkeypatch, tmp_path):
+    """Also where two processes name it differently."""
+    monkeypatch.setenv("FER_BENCH_CACHE", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    code = "from fer_bench.training import device\nwith device.alone_on({!r}) as free: print(free)"
+
+    def elsewhere(name: str, **environment: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(name)],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    with device.alone_on("gpu:1") as free:
+        assert free
+        assert elsewhere("gpu:1") == "False"
+        assert elsewhere("gpu:0", CUDA_VISIBLE_DEVICES="1") == "False"
+        assert elsewhere("gpu:0") == "True"
+        assert elsewhere("cpu") == "True"
+    assert elsewhere("gpu:1") == "True"
 
 
 def test_bfloat16_only_where_the_processor_has_it(monkeypatch):

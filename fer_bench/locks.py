@@ -1,0 +1,59 @@
+"""Locks between processes, which the system releases when their holder dies.
+
+A lock is a file that stays when it is free: whoever waits on a file that is removed waits on nothing. Over NFS it holds
+between machines where the server has locks (NFSv4 always does).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import InputError
+
+#: Seconds between two looks at a lock that somebody else has.
+POLL = 0.2
+
+
+@contextmanager
+def attempt(path: Path) -> Iterator[bool]:
+    """Whether the lock was free; the block then has it. Raises InputError where there can be no lock."""
+    from filelock import FileLock, Timeout
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f"{path} can't be locked ({reason}): it must be yours to write, on a disk with locks"
+        ) from None
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+@contextmanager
+def wait(path: Path, give_up: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+    """The block has the lock as soon as it is free; False where ``give_up`` said so before. Raises InputError as ``attempt``."""
+    while True:
+        with attempt(path) as free:
+            if free or give_up():
+                yield free
+                return
+        time.sleep(POLL)
+
+
+def taken(path: Path) -> bool:
+    """Whether somebody has the lock now. Raises InputError as ``attempt``."""
+    if not path.exists():
+        return False
+    with attempt(path) as free:
+        return not free

@@ -1,0 +1,38 @@
+"""Records of earlier versions, brought forward as they are read; the files stay as they were written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .errors import InputError
+from .records import SCHEMA_VERSION
+
+Record = Mapping[str, Any]
+
+
+def count_interruptions(record: Record) -> Record:
+    """1 -> 2: a training says how often it was broken off before. Until then each started anew."""
+    training = record.get("training")
+    return {**record, "training": {**training, "interruptions": 0}} if isinstance(training, dict) else record
+
+
+#: Version -> what makes a record of it one of the next.
+MIGRATIONS: dict[int, Callable[[Record], Record]] = {1: count_interruptions}
+
+
+def migrated(record: Any) -> dict[str, Any]:
+    """A record of any version as one of SCHEMA_VERSION, as far as it is a record: its fields are not checked here.
+
+    Raises InputError where it has no version, or one that this program does not know.
+    """
+    version = record.get("schema_version") if isinstance(record, dict) else None
+    if type(version) is not int or version < 1:
+        raise InputError(f"not a record: schema_version {version!r}; move it away and run again")
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            f"schema_version {version} is of a later fer-bench, this one knows {SCHEMA_VERSION}; upgrade it"
+        )
+    for step in range(version, SCHEMA_VERSION):
+        record = MIGRATIONS[step](record)
+    return {**record, "schema_version": SCHEMA_VERSION}
