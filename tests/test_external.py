@@ -144,7 +144,7 @@ def says(dataset, split, path, *words) -> str:
         (lambda t: t.drop(columns="row"), ["no column 'row', only emotion, Angry"]),
         (lambda t: t.drop(columns=["sad", "fear"]), ["no column fear, sadness, only row, emotion, Angry", "predicted"]),
         (lambda t: t.rename(columns={"Angry": "a", "sad": "b"}), ["no column anger, sadness"]),
-        (lambda t: t.assign(anger=0.0), ["columns Angry and anger are both anger"]),
+        (lambda t: t.assign(anger=0.0), ["columns 'Angry' and 'anger' are both anger"]),
         (lambda t: t.assign(row=[*t["row"][:-1], t["row"][3]]), [r"line 29: row \d+ again, first on line 5; 1 of 28"]),
         (lambda t: t.drop(index=[4, 7]), ["2 of the 28 rows of the test part are missing, the first is row"]),
         (lambda t: t.head(0), ["no predictions"]),

@@ -197,6 +197,6 @@ def _row(board: Board, row: Row, matrix: bool, folders: Folders, pictures: dict[
         "title": markdown.escape(f"{title}: {row.note()}" if row.note() else title),
         "seeds": f", over {len(row.runs)} seeds" if len(row.runs) > 1 else "",
         "table": markdown.emotion_table(row, board.classes),
-        "confusions": markdown.confusions(row, board.classes),
+        "confusions": markdown.escape(markdown.confusions(row, board.classes)),
         "pictures": _links(drawn),
     }

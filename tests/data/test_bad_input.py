@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -186,11 +188,167 @@ def test_a_member_that_would_unpack_to_a_giant(tmp_path: Path) -> None:
     assert "unpacks to" in message(path)
 
 
+@pytest.mark.parametrize(
+    "name", ["../../train/happy/2.png", "/train/happy/2.png", "C:\\happy\\2.png", "happy/..\\..\\2.png", ""]
+)
+def test_an_archive_that_leads_out_of_its_folder(tmp_path: Path, name: str) -> None:
+    image(tmp_path / "1.png")
+    path = tmp_path / "climb.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(tmp_path / "1.png", "train/happy/1.png")
+        archive.writestr(zipfile.ZipInfo(name), (tmp_path / "1.png").read_bytes())
+    assert "leads out of" in message(path)
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE]
+)
+def test_members_that_are_no_plain_files(tmp_path: Path, kind: bytes) -> None:
+    path = tmp_path / "a.tar"
+    info = tarfile.TarInfo("train/happy/1.png")
+    info.type, info.linkname = kind, "/etc/passwd"
+    path.write_bytes(info.tobuf() + bytes(1024))
+    assert "a link, a device or sparse" in message(path)
+
+
+def test_a_link_in_a_zip_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    info = zipfile.ZipInfo("train/happy/1.png")
+    info.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    assert "a link, a device or sparse" in message(path)
+
+
+def test_a_tar_file_that_unpacks_to_more_than_there_is_room_for(tmp_path: Path) -> None:
+    """Refused by what its first header says: nothing of it is unpacked."""
+    path = tmp_path / "a.tar.gz"
+    info = tarfile.TarInfo("fer2013.csv")
+    info.size = 1 << 40
+    path.write_bytes(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(10_000)))
+    assert "unpack to 1,099,511,627,776" in message(path)
+
+
+def test_a_tar_header_that_would_be_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 8 << 30
+    path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    assert "a header of 8,589,934,592 bytes" in message(path)
+
+
+def test_an_archive_within_an_archive_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "outer.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("faces.tar.gz", b"")
+    assert "archive 'faces.tar.gz' inside" in message(path)
+
+
+def test_a_zip_file_of_millions_of_repeated_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(5):
+            archive.writestr(f"happy/{number}.png", bytes(60 << 20))
+    assert "that unpack to" in message(path)
+
+
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "happy").mkdir()
+    os.mkfifo(tmp_path / "happy/1.png")
+    assert "not a plain file" in message(tmp_path)
+    os.mkfifo(tmp_path / "fer2013.csv")
+    assert "neither a plain file nor a folder" in message(tmp_path)
+    assert "neither a plain file nor a folder" in message(tmp_path / "fer2013.csv")
+
+
+def picture(path: Path, mode: str, **options: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, (48, 48)).save(path, **options)
+
+
+def test_images_that_are_no_picture_of_a_face(tmp_path: Path) -> None:
+    picture(tmp_path / "a/happy/1.tif", "F")
+    assert "floating-point" in message(tmp_path / "a")
+    picture(tmp_path / "b/happy/1.gif", "L", save_all=True, append_images=[Image.new("L", (48, 48), 9)])
+    assert "several images in one file" in message(tmp_path / "b")
+    image(tmp_path / "c/happy/1.png")
+    Image.new("1", (8000, 8000)).save(tmp_path / "c/happy/1.png")
+    assert "8000 x 8000 pixels; 50,000,000 are the limit" in message(tmp_path / "c")
+
+
+def test_what_is_named_like_an_image_but_starts_a_program(tmp_path: Path) -> None:
+    """Pillow hands PostScript to Ghostscript, whatever the file is called."""
+    (tmp_path / "happy").mkdir()
+    (tmp_path / "happy/1.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 48 48\n%%EndComments\n")
+    assert "not an image that can be read" in message(tmp_path)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_line_ends(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(end.join(["emotion,pixels", f"0,{GOOD}", f"9,{GOOD}", ""]).encode())
+    assert ("line 1" if end == "\r" else "line 3, column emotion") in message(path)
+
+
+def test_lines_that_end_in_cr_below_a_header_that_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"emotion,pixels\n0,{GOOD}\r9,{GOOD}\r".encode())
+    assert "line 3, column emotion: '9'" in message(path)
+
+
+def test_a_line_longer_than_any_image(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"emotion,pixels\n0,{GOOD}\n0,{'7 ' * 1_000_000}\n")
+    assert "line 3: more than 524,288 characters" in message(path)
+
+
+@pytest.mark.parametrize("header", ["x," * 2000, "emotion,pixels" + " " * 70_000])
+def test_an_absurd_header(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{header}\n0,{GOOD}\n")
+    assert "line 1: not CSV text" in message(path)
+
+
+def test_an_array_that_claims_more_than_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000,), }\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"12")
+    assert "claims a shape of (1000000000000,)" in message(path)
+
+
+def test_an_array_of_pickled_objects(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, images=IMAGES, labels=np.array([object, 1], object))
+    assert "object; numbers or texts are wanted" in message(path)
+
+
+def test_a_parquet_file_of_one_value_very_many_times(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "a.parquet"
+    parquet.write_table(
+        pa.table({"label": pa.array(np.zeros(1_000_001, np.int8)), "image": pa.nulls(1_000_001, pa.binary())}), path
+    )
+    assert path.stat().st_size < 10_000
+    assert "1,000,001 rows" in message(path)
+
+
+def test_a_message_shows_all_that_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "\x1b[31mred.xlsx"
+    path.touch()
+    with pytest.raises(InputError) as caught:
+        load_dataset(path, cache=False)
+    assert "\x1b" not in str(caught.value)
+    assert "�[31mred.xlsx" in str(caught.value)
+
+
 IMAGES = np.zeros((2, 48, 48), np.uint8)
 NPZ = {
     "no array 'labels'": {"images": IMAGES},
     "no array 'images'": {"labels": [0, 1]},
-    "with 3 labels": {"images": IMAGES, "labels": [0, 1, 2]},
+    "with labels (3,)": {"images": IMAGES, "labels": [0, 1, 2]},
     "row 1: label 7": {"images": IMAGES, "labels": [0, 7]},
     "row 1: label -1": {"images": IMAGES, "labels": [0, -1]},
     "row 0: label 1.5": {"images": IMAGES, "labels": [1.5, 2.0]},
@@ -199,7 +357,7 @@ NPZ = {
     "row 1: a pixel": {"images": np.stack([IMAGES[0].astype(int), IMAGES[0].astype(int) + 256]), "labels": [0, 1]},
     "row 1: usage 'Later'": {"images": IMAGES, "labels": [0, 1], "usage": ["Training", "Later"]},
     "row 0: usage 3": {"images": IMAGES, "labels": [0, 1], "usage": [3, 0]},
-    "1 usages": {"images": IMAGES, "labels": [0, 1], "usage": [0]},
+    "usage of shape (1,)": {"images": IMAGES, "labels": [0, 1], "usage": [0]},
     "aren't all different": {"images": IMAGES, "labels": [0, 1], "classes": ["happy", "joy"]},
     "N > 0": {"images": IMAGES[:0], "labels": np.zeros(0, int)},
 }
