@@ -30,6 +30,7 @@ class StagedCNN(KerasRunner):
         summary="plain CNN: pretraining, a new last layer, then everything in growing batches",
         source="six-emotion-cnn; the pretraining is that of github.com/atulapra/Emotion-detection",
         demo_epochs=1,
+        demo_limit=30,
         published=(
             Published(0.658, None, "own test set, six classes", "generation 5", _TRAP, nearest="official", classes=6),
             Published(0.68, None, "own test set, six classes", "generation 6", _TRAP, nearest="official", classes=6),
