@@ -29,6 +29,7 @@ from fer_bench.store import PREDICTIONS, RECORD, Store, load_predictions
 
 SHAKY = str(Path(__file__).with_name("shaky.py"))
 FER_BENCH = [sys.executable, "-c", "from fer_bench.cli import main; main()"]
+#: Seconds, of quick runners; real ones have more.
 TIMEOUT, STALL = 20, 5
 
 #: What a runner does to itself: how, and the statuses that its record may have.
@@ -58,7 +59,7 @@ OUTSIDE = {
     "hang-up": "SIGHUP to fer-bench",
     "kill worker": "kill -9 of a worker",
     "kill guard": "kill -9 of a worker's guard",
-    "freeze worker": f"SIGSTOP to a worker; --stall {STALL}",
+    "freeze worker": "SIGSTOP to a worker; --stall ends it",
     "full disk": "no file of fer-bench, or of a worker it then starts, can grow (RLIMIT_FSIZE set from outside)",
     "broken pipe": "whoever reads its stderr goes away",
 }
@@ -78,10 +79,20 @@ class Campaign:
         runs: workers' runs that came to a record.
     """
 
-    def __init__(self, data: Path, place: Path, names: Sequence[str], seeds: int, seed: int) -> None:
+    def __init__(
+        self,
+        data: Path,
+        place: Path,
+        names: Sequence[str],
+        *,
+        seeds: int,
+        seed: int,
+        timeout: float = TIMEOUT,
+        stall: float = STALL,
+    ) -> None:
         self.data, self.place, self.random = data, place, random.Random(seed)
         self.arguments = ["run", *names, "--seeds", str(seeds), "--epochs", "2", "--jobs", "2"]
-        self.arguments += ["--plugin", SHAKY, "--timeout", str(TIMEOUT), "--stall", str(STALL), "--rerun", "failed"]
+        self.arguments += ["--plugin", SHAKY, "--timeout", str(timeout), "--stall", str(stall), "--rerun", "failed"]
         registry.load_plugins((SHAKY,))
         self.keys = [j.info.key for j in plan(load_dataset(data), names, options=Options(seeds=seeds, epochs=2))]
         self.outcomes: dict[str, Counter[str]] = defaultdict(Counter)

@@ -43,21 +43,22 @@ def test_faults_short(tiny_npz, tmp_path):
 def test_faults_full(tiny_npz, tmp_path):
     """Every kind, at least a hundred faults; the table is written where FER_BENCH_FAULTS_TABLE says."""
     draw = random.Random(2013)
-    campaign = Campaign(tiny_npz, tmp_path / "one" / "sweeps", ["shaky"], seeds=18, seed=1)
+    inside = Campaign(tiny_npz, tmp_path / "inside" / "sweeps", ["shaky"], seeds=len(INSIDE) + 2, seed=1)
     for _ in range(4):
-        campaign.inside(list(INSIDE))
+        inside.inside(list(INSIDE))
+    outside = Campaign(tiny_npz, tmp_path / "outside" / "sweeps", ["shaky"], seeds=8, seed=2)
     for _ in range(4):
-        campaign.outside(draw.sample(list(OUTSIDE), len(OUTSIDE)))
-    real = ["svm", "xgboost", "mlp"]
-    other = Campaign(tiny_npz, tmp_path / "two" / "sweeps", real, seeds=2, seed=2)
-    other.outside(draw.sample(list(OUTSIDE), len(OUTSIDE)))
-    campaigns = (campaign, other)
+        outside.outside(draw.sample(list(OUTSIDE), len(OUTSIDE)))
+    names = ["svm", "xgboost", "mlp"]
+    real = Campaign(tiny_npz, tmp_path / "real" / "sweeps", names, seeds=1, seed=3, timeout=200, stall=20)
+    real.outside(draw.sample(list(OUTSIDE), len(OUTSIDE)))
+    campaigns = (inside, outside, real)
     injected = sum(counts.total() for c in campaigns for counts in c.outcomes.values())
     assert injected >= 100
     if path := os.environ.get("FER_BENCH_FAULTS_TABLE"):
         Path(path).write_text(
             TEXT.format(
-                real=", ".join(real),
+                real=", ".join(names),
                 injected=injected,
                 kinds=len(INSIDE) + len(OUTSIDE),
                 runs=sum(c.runs for c in campaigns),
