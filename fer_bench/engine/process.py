@@ -61,9 +61,8 @@ def watch(
             now = time.monotonic()
             if (work / OUTCOME).exists():
                 done = done or now
-                if (
-                    now - done > LEAVING or stop.is_set()
-                ):  # its work is done; what keeps it from leaving does not matter
+                # Its work is done; what keeps it from leaving does not matter.
+                if now - done > LEAVING or stop.is_set():
                     break
             elif deadline is not None and now > deadline:
                 hint = "give it more with --timeout, or fewer --epochs"

@@ -29,6 +29,7 @@ from fer_bench.store import PREDICTIONS, RECORD, Store, load_predictions
 
 SHAKY = str(Path(__file__).with_name("shaky.py"))
 FER_BENCH = [sys.executable, "-c", "from fer_bench.cli import main; main()"]
+#: Seconds, of quick runners; real ones have more.
 TIMEOUT, STALL = 20, 5
 
 #: What a runner does to itself: how, and the statuses that its record may have.
@@ -58,7 +59,7 @@ OUTSIDE = {
     "hang-up": "SIGHUP to fer-bench",
     "kill worker": "kill -9 of a worker",
     "kill guard": "kill -9 of a worker's guard",
-    "freeze worker": f"SIGSTOP to a worker; --stall {STALL}",
+    "freeze worker": "SIGSTOP to a worker; --stall ends it",
     "full disk": "no file of fer-bench, or of a worker it then starts, can grow (RLIMIT_FSIZE set from outside)",
     "broken pipe": "whoever reads its stderr goes away",
 }
@@ -78,14 +79,25 @@ class Campaign:
         runs: workers' runs that came to a record.
     """
 
-    def __init__(self, data: Path, place: Path, names: Sequence[str], seeds: int, seed: int) -> None:
+    def __init__(
+        self,
+        data: Path,
+        place: Path,
+        names: Sequence[str],
+        *,
+        seeds: int,
+        seed: int,
+        timeout: float = TIMEOUT,
+        stall: float = STALL,
+    ) -> None:
         self.data, self.place, self.random = data, place, random.Random(seed)
         self.arguments = ["run", *names, "--seeds", str(seeds), "--epochs", "2", "--jobs", "2"]
-        self.arguments += ["--plugin", SHAKY, "--timeout", str(TIMEOUT), "--stall", str(STALL), "--rerun", "failed"]
+        self.arguments += ["--plugin", SHAKY, "--timeout", str(timeout), "--stall", str(stall), "--rerun", "failed"]
         registry.load_plugins((SHAKY,))
         self.keys = [j.info.key for j in plan(load_dataset(data), names, options=Options(seeds=seeds, epochs=2))]
         self.outcomes: dict[str, Counter[str]] = defaultdict(Counter)
         self.runs = 0
+        self.disturbed = False
         self.folder = place / "undisturbed"
         clock = time.monotonic()
         assert self.run() == 0
@@ -114,19 +126,21 @@ class Campaign:
         self.complete()
 
     def outside(self, kinds: Sequence[str]) -> None:
-        """A sweep that is disturbed, and run again, by each kind in turn; then it is completed. A new one where it is done."""
+        """A sweep that is disturbed, and run again, by each kind in turn; a new one where it is done. Then it is completed.
+
+        What came too late, after the end of the sweep, does not count, and comes again.
+        """
         self.new_sweep()
         for kind in kinds:
-            if len(self.finished()) == len(self.keys):
-                self.complete()
-                self.new_sweep()
-            before = len(self.finished())
-            code = self.run(disturbance=kind)
-            ends = {-signal.SIGKILL: "killed", 130: "interrupted", -signal.SIGHUP: "killed", -signal.SIGTERM: "killed"}
-            end = ends.get(code, f"exit code {code}")
-            self.outcomes[kind][end] += 1
-            assert kind not in SIGNALS or code != 0 or len(self.finished()) == len(self.keys)
-            assert len(self.finished()) >= before
+            done = False
+            while not done:
+                if len(self.finished()) == len(self.keys):
+                    self.complete()
+                    self.new_sweep()
+                code = self.run(disturbance=kind)
+                done = self.disturbed
+            ends = {130: "interrupted (130)", **{-sign: "killed" for sign in SIGNALS.values()}}
+            self.outcomes[kind][ends.get(code, f"exit code {code}")] += 1
         self.complete()
 
     def complete(self) -> None:
@@ -156,11 +170,12 @@ class Campaign:
             env={**os.environ, **variables},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=listen,
         )
         if disturbance:
-            time.sleep(self.random.uniform(0, self.usual))
-            disturb(process, disturbance)
+            left = 1 - len(before) / len(self.keys)
+            time.sleep(self.random.uniform(0, self.usual * left))
+            self.disturbed = disturb(process, disturbance)
         errors = b"" if disturbance == "broken pipe" else process.communicate(timeout=300)[1]
         code = process.wait(300)
         self.hold(before, code, errors.decode("utf-8", "replace"), disturbance)
@@ -214,28 +229,39 @@ class Campaign:
         return found
 
 
-def disturb(process: subprocess.Popen[bytes], kind: str) -> None:
-    """Does it, unless fer-bench ended before."""
+def listen() -> None:
+    """To the signals that a terminal sends, which a process in the background is born ignoring."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def disturb(process: subprocess.Popen[bytes], kind: str) -> bool:
+    """Does it; False where fer-bench had ended before."""
+    if kind in ("kill worker", "kill guard", "freeze worker"):
+        return disturb_worker(process, kind)
     if process.poll() is not None:
-        return
+        return False
     if kind in SIGNALS:
         process.send_signal(SIGNALS[kind])
     elif kind == "broken pipe":
         assert process.stderr is not None
         process.stderr.close()
-    elif kind == "full disk":
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     else:
-        while process.poll() is None:
-            below = psutil.Process(process.pid).children(recursive=True)
-            words = "guard.py" if kind == "kill guard" else "-m fer_bench.engine.worker"
-            with contextlib.suppress(psutil.Error):
-                found = [p for p in below if words in " ".join(p.cmdline())]
-                found = [p for p in found if kind == "kill guard" or "guard.py" not in " ".join(p.cmdline())]
-                if found:
-                    found[0].suspend() if kind == "freeze worker" else found[0].kill()
-                    return
-            time.sleep(0.02)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    return True
+
+
+def disturb_worker(process: subprocess.Popen[bytes], kind: str) -> bool:
+    """Does it to the first worker, or guard, that there is; False where none came any more."""
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            for below in psutil.Process(process.pid).children(recursive=True):
+                words = " ".join(below.cmdline())
+                if "fer_bench.engine.worker" in words and ("guard.py" in words) == (kind == "kill guard"):
+                    below.suspend() if kind == "freeze worker" else below.kill()
+                    return True
+        time.sleep(0.02)
+    return False
 
 
 def table(campaigns: Sequence[Campaign]) -> str:
