@@ -7,7 +7,9 @@ import errno
 import os
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 #: Of renameat2(2) and, by luck the same number, of macOS's renamex_np(2).
 _EXCHANGE = 2
@@ -16,18 +18,22 @@ _AT_FDCWD = -100
 _MISSING = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 
 
-def write(path: Path, data: bytes, scratch: Path) -> None:
+def write(path: Path, content: bytes | Callable[[IO[bytes]], object], scratch: Path) -> None:
     """Writes a file whole or not at all, replacing what stood there.
 
     Args:
         path: the file; folders above it are made.
-        data: its content.
+        content: bytes, or what writes them to the file that it is given.
         scratch: a folder on the same file system in which it is made, and where a kill leaves it unfinished.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = scratch / f"{path.name}-{uuid.uuid4().hex[:8]}"
     try:
-        temporary.write_bytes(data)
+        with temporary.open("wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                content(file)
         sync(temporary)
         temporary.replace(path)
     finally:

@@ -87,7 +87,8 @@ def execute(
                 keep_earlier = not scores and (old := store.find(job.info)) is not None and old.status == "ok"
                 if not keep_earlier:
                     store.commit(record, artifacts(work / OUT, options) if scores else None)
-                if record.status == "ok" or (record.status in ("error", "skipped") and place(state) is None):
+                hopeless = record.status in ("error", "skipped") and not outcome.transient and place(state) is None
+                if record.status == "ok" or hopeless:
                     store.clean(state)
                 return record
             finally:

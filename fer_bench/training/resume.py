@@ -11,18 +11,17 @@ whole state stands. Reading either runs no code.
 from __future__ import annotations
 
 import json
-import os
 import time
 import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import __version__
+from .. import __version__, durable
 from ..runners.base import Context
 
 STATE, ATTEMPTS = "state.json", "attempts.json"
@@ -116,7 +115,7 @@ class Checkpoint:
         path = self.folder / f"arrays-{uuid.uuid4().hex[:8]}.npz"
         given = arrays() if callable(arrays) else arrays
         plain: dict[str, Any] = {name: _plain(array) for name, array in given.items()}
-        _write(path, lambda file: np.savez(file, **plain))
+        durable.write(path, lambda file: np.savez(file, **plain), self.folder)
         state = {
             "made_by": self.made_by,
             "place": place,
@@ -155,24 +154,4 @@ def _plain(array: np.ndarray) -> np.ndarray:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    _write(path, lambda file: file.write(json.dumps(content, default=float).encode()))
-
-
-def _write(path: Path, content: Callable[[IO[bytes]], Any]) -> None:
-    """Whole and on the disk, or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            content(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    durable.write(path, json.dumps(content, default=float).encode(), path.parent)
