@@ -15,8 +15,10 @@ from fer_bench import registry
 from fer_bench.data import load_dataset
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.errors import InputError
-from fer_bench.external import check_name, commit, score_file
+from fer_bench.external import commit, score_file
 from fer_bench.leaderboard import boards
+from fer_bench.named import check_name
+from fer_bench.records import EXTERNAL
 from fer_bench.splits import make_split
 from fer_bench.store import Store, StoredRun, load_predictions
 
@@ -124,7 +126,7 @@ def test_other_predictions_of_a_name_are_put_on_the_board_by_force_only(table, w
 @pytest.mark.parametrize("name", ["svm", "Mine", "../up", "a/b", "", "x" * 61, ".hidden"])
 def test_names_that_are_refused(name):
     with pytest.raises(InputError, match="--name"):
-        check_name(name, [])
+        check_name(name, [], EXTERNAL)
     assert "svm" in registry.names()
 
 
