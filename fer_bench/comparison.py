@@ -137,7 +137,7 @@ def _method(system: System) -> str:
         spec = f"{system.row.label} ({system.row.recipe})"
         raise InputError(
             f"--tta: {spec} has no predictions with test-time augmentation, or not the same for all of its seeds; "
-            "`fer-bench run` with --tta flip or --tta ten-crop adds them"
+            "`fer-bench run` with --tta flip or ten-crop adds them, or for an ensemble `fer-bench ensemble` with --tta"
         )
     return system.row.tta
 

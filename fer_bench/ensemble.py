@@ -257,12 +257,15 @@ def _cost(members: Sequence[StoredRun]) -> Cost:
         values = [value(cost) for cost in costs]
         return None if None in values else sum(values)
 
+    phases = {name for cost in costs for name in cost.phases}
+    same = _same_hardware(members)
     return Cost(
         parameters=total(lambda cost: cost.parameters),
         parameters_trainable=total(lambda cost: cost.parameters_trainable),
         macs=total(lambda cost: cost.macs),
         model_bytes=total(lambda cost: cost.model_bytes),
-        fit_seconds=total(lambda cost: cost.fit_seconds) if _same_hardware(members) else None,
+        fit_seconds=total(lambda cost: cost.fit_seconds) if same else None,
+        phases={name: sum(cost.phases.get(name, 0.0) for cost in costs) for name in sorted(phases)} if same else {},
     )
 
 

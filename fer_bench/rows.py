@@ -175,7 +175,8 @@ def _composition(ensemble: Ensemble) -> str:
     if ensemble.chosen:
         equal = ensemble.weights == "equal"
         how = f"chosen from {len(ensemble.candidates)} on validation{'' if equal else ', as were their weights'}"
-    return f"mean of {len(ensemble.members)} runs ({how}): {runs}"
+    size = len(ensemble.members)
+    return f"mean of {size} {'run' if size == 1 else 'runs'} ({how}): {runs}"
 
 
 def average(values: Iterable[float | None]) -> float | None:
