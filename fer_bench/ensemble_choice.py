@@ -38,10 +38,10 @@ def choose(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _quality(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Accuracy and minus the log loss; rows need not sum to one."""
+    """Accuracy and minus the log loss, without the digits that are rounding alone; rows need not sum to one."""
     right = (probabilities.argmax(axis=1) == labels).mean()
     true = probabilities[np.arange(len(labels)), labels] / probabilities.sum(axis=1)
-    return float(right), float(np.log(np.maximum(true, LOG_LOSS_EPS)).mean())
+    return float(right), round(float(np.log(np.maximum(true, LOG_LOSS_EPS)).mean()), 12)
 
 
 def fitted_weights(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
