@@ -158,7 +158,7 @@ def _validation(runs: Sequence[StoredRun], *, tta: bool) -> Answers:
             raise InputError(
                 f"{_title(run)} has no validation predictions to choose by; leave it out, or --choose and --weights"
             )
-    found = answers(load_predictions(run.folder, "validation", tta=tta) for run in runs)
+    found = _stacked(runs, "validation", tta=tta)
     if found is None:
         raise InputError(
             "the runs have not the same validation part, as some had --limit: nothing can be chosen by it; leave out "
@@ -176,12 +176,12 @@ def _averages(
 ) -> tuple[dict[str, np.ndarray], tuple[Scores, Scores | None]]:
     """Arrays of a predictions file, and the scores of test and validation part; None where that is not one to all."""
     classes, kind = members[0].record.job.classes, "tta_" if tta else ""
-    test = answers(load_predictions(run.folder, tta=tta) for run in members)
+    test = _stacked(members, "test", tta=tta)
     if test is None:
         raise InputError("the predictions are not of the same test images; run again those of an older version")
     held = None
     if all(_has_validation(run) for run in members):
-        held = answers(load_predictions(run.folder, "validation", tta=tta) for run in members)
+        held = _stacked(members, "validation", tta=tta)
     seen = None if split is None else np.isin(test.rows, split.test[split.test_seen])
     arrays: dict[str, np.ndarray] = {}
     scores: list[Scores | None] = []
@@ -194,6 +194,16 @@ def _averages(
     on_test, on_validation = scores
     assert on_test is not None
     return arrays, (on_test, on_validation)
+
+
+def _stacked(runs: Sequence[StoredRun], part: str, *, tta: bool) -> Answers | None:
+    """The predictions of a part in the order of the first run's, which is that of the split; None as of ``answers``."""
+    given = [load_predictions(run.folder, part, tta=tta) for run in runs]
+    found = answers(given)
+    if found is None:
+        return None
+    back = np.searchsorted(found.rows, given[0].rows)
+    return Answers(found.rows[back], found.labels[back], found.probabilities[:, back])
 
 
 def _mean(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:

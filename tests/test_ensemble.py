@@ -319,10 +319,12 @@ def test_unseen_images_are_those_of_the_split(tiny_npz, tmp_path):
     order = np.random.default_rng(0).permutation(len(labels))
     given = Predictions(split.test[order].astype(np.int32), labels[order], probabilities[order])
     run = StoredRun(whole, keep(store, whole, given))
-    made = average([run], "mean", split=split).record
+    made = average([run], "mean", split=split)
     wanted = score(labels, probabilities, dataset.classes, split.test_seen)
+    assert np.array_equal(made.arrays["rows"], given.rows)
     assert 0 < split.test_seen.sum() < len(labels)
-    assert (made.scores.images_unseen, made.scores.accuracy_unseen) == (wanted.images_unseen, wanted.accuracy_unseen)
+    found = made.record.scores
+    assert (found.images_unseen, found.accuracy_unseen) == (wanted.images_unseen, wanted.accuracy_unseen)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from fer_bench.data.dataset import EMOTIONS
 from fer_bench.errors import InputError
 from fer_bench.external import commit, score_file
 from fer_bench.leaderboard import boards
+from fer_bench.metrics import score
 from fer_bench.named import check_name
 from fer_bench.records import EXTERNAL
 from fer_bench.splits import make_split
@@ -279,3 +280,7 @@ def test_the_committed_records_are_what_their_predictions_score(fer2013, path):
         pytest.skip("FER_BENCH_DATA is another file than the one of the records")
     again = score_file(path.parent, dataset, make_split(dataset, record.job.split), name="again").record.scores
     assert again == record.scores
+    if record.tta is not None:
+        saved, split = load_predictions(path.parent, tta=True), make_split(dataset, record.job.split)
+        seen = np.isin(saved.rows, split.test[split.test_seen])
+        assert score(saved.labels, saved.probabilities, dataset.classes, seen) == record.tta.scores
