@@ -35,7 +35,7 @@ def test_an_ensemble_stands_on_the_board_once(cli):
     assert "both" in made.stdout.partition("Accuracy")[2]
     (record,) = json.loads(cli("ensemble", "good", "hog-svm", "--name", "equal", "--json").stdout)
     assert [member["weight"] for member in record["ensemble"]["members"]] == [0.5, 0.5]
-    assert record["scores"]["images_unseen"] == 24
+    assert record["scores"]["images_unseen"] == 28
     again = cli("ensemble", "hog-svm", "good", "--name", "equal", "--json")
     assert "on the board already" in again.stderr
     assert json.loads(again.stdout) == [record]
