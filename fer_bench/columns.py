@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import stdev
 from typing import Any
@@ -31,14 +31,22 @@ def accuracy_text(row: Row) -> str:
     ends = row.interval("accuracy")
     if ends is None:
         return ""
-    spread = _spread(row)
-    middle = percent(row.mean("accuracy")) + ("" if spread is None else f" ± {percent(spread)}")
-    return f"{middle} [{percent(ends[0])}, {percent(ends[1])}]"
+    return f"{_mean_text(row.scores('accuracy'))} [{percent(ends[0])}, {percent(ends[1])}]"
 
 
-def _spread(row: Row) -> float | None:
-    """Standard deviation of the accuracy over seeds, with n - 1."""
-    return stdev(row.scores("accuracy")) if len(row.runs) > 1 else None
+def tta_text(row: Row) -> str:
+    """ "ten-crop 46.1", or "ten-crop 46.1 ± 0.3" over several seeds."""
+    return f"{row.tta} {_mean_text(row.tta_scores('accuracy'))}" if row.tta else ""
+
+
+def _mean_text(values: Sequence[float]) -> str:
+    spread = _spread(values)
+    return percent(average(values)) + ("" if spread is None else f" ± {percent(spread)}")
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    """Standard deviation over seeds, with n - 1."""
+    return stdev(values) if len(values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,11 @@ def _ends(name: str) -> tuple[Column, Column]:
 def _cost(name: str, header: str, form: Callable[[float | None], str], *tables: str) -> Column:
     """A cost's mean over seeds."""
     return _figure(name, header, lambda row: row.cost(name), form, *(tables or ("cost",)))
+
+
+def _tta_cost(name: str, header: str) -> Column:
+    """A cost of predicting with test-time augmentation."""
+    return _figure(f"tta_{name}", header, lambda row: row.tta_cost(name), _three_digits, "cost")
 
 
 def _phase(name: str) -> Column:
@@ -171,8 +184,13 @@ COLUMNS: tuple[Column, ...] = (
     Column("status", "Status", lambda row: row.status, "string", tables=BOTH),
     Column("accuracy", "Accuracy [95 %]", lambda row: row.mean("accuracy"), show=accuracy_text, tables=EVERY),
     *_ends("accuracy"),
-    Column("accuracy_sd", "SD over seeds", _spread, tables=()),
+    Column("accuracy_sd", "SD over seeds", lambda row: _spread(row.scores("accuracy")), tables=()),
     _score("accuracy_unseen", "Unseen", *BOTH),
+    Column("tta", "TTA method", lambda row: row.tta or None, "string", tables=()),
+    Column("tta_accuracy", "TTA", lambda row: average(row.tta_scores("accuracy")), show=tta_text, tables=EVERY),
+    _figure(
+        "tta_accuracy_unseen", "TTA unseen", lambda row: average(row.tta_scores("accuracy_unseen")), percent, "report"
+    ),
     _score("weighted_f1", "F1 wtd", *BOTH),
     _score("macro_f1", "F1 macro", "report"),
     *_ends("macro_f1"),
@@ -199,6 +217,9 @@ COLUMNS: tuple[Column, ...] = (
     _cost("predict_images_per_second", "Predict images/s", _three_digits),
     _cost("latency_p50_ms", "Latency p50 ms", _three_digits),
     _cost("latency_p95_ms", "p95 ms", _three_digits),
+    _tta_cost("predict_images_per_second", "TTA images/s"),
+    _tta_cost("latency_p50_ms", "TTA p50 ms"),
+    _tta_cost("latency_p95_ms", "TTA p95 ms"),
     _cost("peak_ram_bytes", "Peak RAM MiB", _mebibytes),
     _cost("peak_gpu_bytes", "Peak GPU MiB", _mebibytes),
     _environment("device", "Device", "report"),

@@ -75,17 +75,17 @@ class Comparison:
     disagreements: tuple[Disagreement, ...]
 
 
-def compare(a: System, b: System) -> Comparison:
-    """Compares two systems, from ``select``, by the stored predictions of their runs.
+def compare(a: System, b: System, *, tta: bool = False) -> Comparison:
+    """Compares two systems, from ``select``, by the stored predictions of their runs, with ``tta`` those with test-time augmentation.
 
     Intervals are 95 % percentile bootstrap intervals over test images, paired for differences. p is McNemar's for the
     accuracy and the paired bootstrap's for the F1s; see ``stats``.
 
     Raises InputError where both are the same, stand on different boards, or lack predictions.
     """
-    names = _names(a, b)
+    names = _names(a, b, tta)
     classes = a.board.classes
-    left, right = _answers(a), _answers(b)
+    left, right = _answers(a, tta), _answers(b, tta)
     if not left.same_images(right):
         raise InputError(
             f"the predictions of {names[0]} and {names[1]} are not of the same images; run one of them again"
@@ -111,10 +111,12 @@ def compare(a: System, b: System) -> Comparison:
     )
 
 
-def _names(a: System, b: System) -> tuple[str, str]:
+def _names(a: System, b: System, tta: bool) -> tuple[str, str]:
     """What to call them. Raises InputError where they can't be compared."""
     keys = [{run.record.job.key for run in system.runs} for system in (a, b)]
     plain = [f"{system.row.label} ({system.row.recipe})" for system in (a, b)]
+    if tta:
+        plain = [f"{name} with {_method(system)}" for name, system in zip(plain, (a, b), strict=True)]
     if keys[0] & keys[1]:
         raise InputError(f"A and B are the same system, {plain[0]}; name two")
     boards = [(s.board.dataset_digest, s.board.split_digest, s.board.classes) for s in (a, b)]
@@ -129,8 +131,19 @@ def _names(a: System, b: System) -> tuple[str, str]:
     return with_key[0], with_key[1]
 
 
-def _answers(system: System) -> Answers:
-    found = answers(load_predictions(run.folder) for run in system.runs)
+def _method(system: System) -> str:
+    """The test-time augmentation of its runs. Raises InputError where they have none, or not the same."""
+    if not system.row.tta:
+        spec = f"{system.row.label} ({system.row.recipe})"
+        raise InputError(
+            f"--tta: {spec} has no predictions with test-time augmentation, or not the same for all of its seeds; "
+            "`fer-bench run` with --tta flip or ten-crop adds them, or for an ensemble `fer-bench ensemble` with --tta"
+        )
+    return system.row.tta
+
+
+def _answers(system: System, tta: bool) -> Answers:
+    found = answers(load_predictions(run.folder, tta=tta) for run in system.runs)
     if found is None:
         folders = ", ".join(str(run.folder) for run in system.runs)
         raise InputError(

@@ -12,17 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import provenance, registry
+from . import named, provenance
 from .data.dataset import USAGES, Dataset
 from .errors import InputError
 from .external_file import Outside, read_outside
 from .metrics import score, score_answers
 from .records import EXTERNAL, Environment, JobInfo, RunRecord, Training
 from .splits import Split
-from .store import PREDICTIONS, Predictions, Store, StoredRun
-
-#: Longer names would not fit into a table, and at last not into a folder's name.
-LONGEST_NAME = 60
+from .store import Predictions, Store
 
 
 class Scored(NamedTuple):
@@ -194,43 +191,16 @@ def _check_truth(outside: Outside, order: np.ndarray, dataset: Dataset, split: S
     )
 
 
-def check_name(name: str, runs: list[StoredRun]) -> None:
-    """Raises InputError where a system from outside can't be called so: it becomes a folder, and no runner's row."""
-    if not registry.NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise InputError(
-            f"--name {name!r}: use lower-case letters, digits, '.', '_' and '-' only, {LONGEST_NAME} at most, "
-            "the first a letter or a digit"
-        )
-    ran = {run.record.job.runner for run in runs if run.record.job.family != EXTERNAL}
-    if name in registry.names() or name in ran:
-        raise InputError(f"--name {name}: that is a runner's name; take another, such as {name}-external")
-
-
 def commit(scored: Scored, store: Store, force: bool = False) -> Path:
     """Stores a record with its predictions; returns its folder.
 
     Raises:
         InputError: the name has other predictions for the same split and seed, unless ``force`` replaces them.
     """
-    job = scored.record.job
-    store.prepare()
-    with store.alone("score"), store.claim(job, wait=True):
-        earlier = [run for run in store.scan()[0] if _same_place(run.record.job, job) and run.record.job.key != job.key]
-        if earlier and not force:
-            raise InputError(
-                f"{job.runner} is on the board with other predictions ({earlier[0].folder}); --force replaces them, "
-                "--seed N adds those of another seed"
-            )
-        work = store.work(job)
-        np.savez_compressed(work / PREDICTIONS, **scored.predictions._asdict())
-        folder = store.commit(scored.record, work)
-        for run in earlier:
-            with store.claim(run.record.job, wait=True):
-                store.remove(run.folder, run.record.job)
-    return folder
-
-
-def _same_place(one: JobInfo, other: JobInfo) -> bool:
-    """Whether two records would be the same seed of the same row."""
-    fields = ("runner", "seed", "dataset", "dataset_digest", "split", "split_digest", "classes")
-    return all(getattr(one, field) == getattr(other, field) for field in fields)
+    return named.commit(
+        scored.record,
+        scored.predictions._asdict(),
+        store,
+        force,
+        taken="is on the board with other predictions ({}); --force replaces them, --seed N adds those of another seed",
+    )

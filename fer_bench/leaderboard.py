@@ -11,7 +11,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .columns import COLUMNS, Column, percent
-from .records import EXTERNAL, JobInfo, RunRecord
+from .records import ENSEMBLE, EXTERNAL, JobInfo, RunRecord
 from .rows import NOT_RUN, STALE, Row
 from .stats import Estimate
 
@@ -95,27 +95,42 @@ class Board:
         return pd.DataFrame(rows, columns=list(dtypes), dtype=object).astype(dtypes)
 
     def text(self) -> str:
-        """For a terminal: the short table, and below it notes and rows not run."""
+        """For a terminal: the short table, and below it what is too wide for it, notes and rows not run."""
         run = replace(self, rows=tuple(row for row in self.rows if row.records))
-        columns, cells = run.table("short")
-        align = ["left" if column.dtype == "string" else "right" for column in columns]
-        lines = [self.title, _text_table([column.header for column in columns], cells, align)]
+        table, below = run._short()
+        lines = [self.title, table]
         noted: dict[str, list[str]] = defaultdict(list)
         for row in run.rows:
             noted[row.note()].append(f"{row.label} ({row.recipe})")
-        below = [f"{', '.join(rows)}: {shorten(note)}" for note, rows in noted.items() if note]
+        below += [f"{', '.join(rows)}: {shorten(note)}" for note, rows in noted.items() if note]
         if waiting := [row.runner for row in self.rows if not row.records]:
             below.append(f"{NOT_RUN}: {', '.join(waiting)}")
         return "\n".join(
             [*lines, *(fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False) for line in below)]
         )
 
+    def _short(self) -> tuple[str, list[str]]:
+        """The short table; where a column with test-time augmentation makes it too wide, that as a line instead."""
+        columns, cells = self.table("short")
+        table = _column_table(columns, cells)
+        wide = [i for i, column in enumerate(columns) if column.name == "tta_accuracy"]
+        if not wide or max(map(len, table.splitlines())) <= WIDTH:
+            return table, []
+        place = wide[0]
+        said = ", ".join(
+            f"{row.label} ({row.recipe}) {line[place]}"
+            for row, line in zip(self.rows, cells, strict=True)
+            if line[place]
+        )
+        rest = [line[:place] + line[place + 1 :] for line in cells]
+        return _column_table(columns[:place] + columns[place + 1 :], rest), [f"with test-time augmentation: {said}"]
+
     def by_hardware(self) -> list[tuple[str, Board]]:
         """For each hardware, the rows with their runs there: times can be compared only within one of these boards.
 
-        External systems have no cost, and no place.
+        External systems, and ensembles of runs on several, have no place.
         """
-        runs = [run for row in self.rows for run in row.runs if row.family != EXTERNAL]
+        runs = [run for row in self.rows for run in row.runs if run.environment.device not in (EXTERNAL, ENSEMBLE)]
         places = sorted({run.environment.hardware for run in runs})
         apart = [(place, tuple(row.on(place) for row in self.rows)) for place in places]
         return [(place, replace(self, rows=tuple(row for row in rows if row.runs))) for place, rows in apart]
@@ -132,6 +147,11 @@ class Board:
         """F1 in percent, emotion by emotion, for a terminal."""
         align = ["left", "left", *["right"] * len(self.classes)]
         return _text_table(["Runner", "Recipe", *self.classes], self.emotion_rows(), align)
+
+
+def _column_table(columns: Sequence[Column], cells: list[list[str]]) -> str:
+    align = ["left" if column.dtype == "string" else "right" for column in columns]
+    return _text_table([column.header for column in columns], cells, align)
 
 
 def _text_table(headers: Sequence[str], cells: list[list[str]], align: Sequence[str]) -> str:
@@ -231,14 +251,31 @@ def _rows(runs: Iterable[RunRecord], expected: Iterable[Expected], changed: str 
             reasons = {_outdated(version, newest), _stale(members[0].job, known.get(members[0].job.runner)), changed}
             stale = tuple(reason for reason in STALE if reason in reasons)
             rows += [replace(row, stale=stale) for row in _rows_of(members, superseded=version != newest)]
+    rows = [row if row.family != ENSEMBLE else _with_members(row, rows) for row in rows]
     rows.sort(key=_place)
     present = {row.runner for row in rows}
     return (*rows, *(Row(info.name, info.family) for info in known.values() if info.name not in present))
 
 
+def _with_members(row: Row, rows: Sequence[Row]) -> Row:
+    """An ensemble's row, stale where a member is no longer what it was, or is stale itself by more than the board's data."""
+    of_board = {"data changed", "split changed"}
+    standing = {
+        (run.job.key, run.started)
+        for other in rows
+        if not other.superseded and set(other.stale) <= of_board
+        for run in other.runs
+    }
+    members = [member for run in row.runs if run.ensemble for member in run.ensemble.members]
+    if all((member.key, member.started) in standing for member in members):
+        return row
+    reasons = {*row.stale, "members changed"}
+    return replace(row, stale=tuple(reason for reason in STALE if reason in reasons))
+
+
 def _stale(job: JobInfo, info: Expected | None) -> str | None:
     """What has changed in the program since a job ran; None where nothing did, or the program has no such runner."""
-    if info is None or job.family == EXTERNAL:
+    if info is None or job.family in (EXTERNAL, ENSEMBLE):
         return None
     digests = dict(info.recipe_digests)
     today = (info.version, digests.get(job.recipe) if digests else job.recipe_digest)

@@ -17,8 +17,13 @@ def count_interruptions(record: Record) -> Record:
     return {**record, "training": {**training, "interruptions": 0}} if isinstance(training, dict) else record
 
 
+def name_what_came(record: Record) -> Record:
+    """2 -> 3: a record can have scores with test-time augmentation, and be an ensemble's. Until then none did."""
+    return {**record, "tta": None, "ensemble": None}
+
+
 #: Version -> what makes a record of it one of the next.
-MIGRATIONS: dict[int, Callable[[Record], Record]] = {1: count_interruptions}
+MIGRATIONS: dict[int, Callable[[Record], Record]] = {1: count_interruptions, 2: name_what_came}
 
 
 def migrated(record: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from .metrics import Scores
-from .records import RunRecord
+from .records import Ensemble, RunRecord
 
 #: Names become folders, files and cells of tables: no separators of paths, no formulas of a spreadsheet.
 NAME = re.compile(r"[A-Za-z0-9_][^/\\\n\t]{0,199}")
@@ -21,7 +21,7 @@ def fault(record: RunRecord) -> str:
 
 
 def _faults(record: RunRecord) -> Iterator[str]:
-    job, machine = record.job, record.environment
+    job = record.job
     for field in ("key", "runner", "recipe", "dataset", "split"):
         if not NAME.fullmatch(getattr(job, field)):
             yield f"job.{field}: {getattr(job, field)[:40]!r} is no name"
@@ -31,24 +31,38 @@ def _faults(record: RunRecord) -> Iterator[str]:
     if not 1 <= len(job.classes) <= MOST_CLASSES or len(set(job.classes)) < len(job.classes):
         yield f"job.classes: {len(job.classes)} classes, 1 to {MOST_CLASSES} different ones are possible"
     texts = [*job.classes, *job.params, *map(str, job.params.values()), job.family, job.balance, record.started]
-    texts += [
-        machine.device,
-        machine.backend,
-        machine.cpu,
-        machine.os,
-        record.training.init,
-        record.training.checkpoint,
-    ]
+    texts += [record.training.init, record.training.checkpoint]
+    later = record.tta.environment if record.tta else None
+    for machine in filter(None, (record.environment, later)):
+        texts += [machine.device, machine.backend, machine.cpu, machine.os]
+    if record.ensemble is not None:
+        texts += [text for member in record.ensemble.members for text in (member.runner, member.recipe, member.started)]
     if any(len(text) > LONGEST_TEXT or "\n" in text for text in texts):
         yield f"a name of more than {LONGEST_TEXT} characters or several lines"
     if job.test_images < 0 or record.seconds < 0:
         yield "a negative number of images or seconds"
     if any(value is not None and value < 0 for name, value in record.cost if name != "phases"):
         yield "cost: a negative figure"
-    for name in ("scores", "validation_scores"):
-        scores = getattr(record, name)
+    given = {"scores": record.scores, "validation_scores": record.validation_scores}
+    if record.tta is not None:
+        given |= {"tta.scores": record.tta.scores, "tta.validation_scores": record.tta.validation_scores}
+        speeds = (record.tta.predict_images_per_second, record.tta.latency_p50_ms, record.tta.latency_p95_ms)
+        if any(speed is not None and speed < 0 for speed in speeds):
+            yield "tta: a negative figure"
+    for name, scores in given.items():
         if scores is not None:
             yield from (f"{name}: {words}" for words in _score_faults(scores, job.classes))
+    if record.ensemble is not None:
+        yield from _member_faults(record.ensemble)
+
+
+def _member_faults(ensemble: Ensemble) -> Iterator[str]:
+    members = ensemble.members
+    if abs(sum(member.weight for member in members) - 1) > 1e-3:
+        yield "ensemble: weights that do not sum to one"
+    keys = {member.key for member in members}
+    if len(keys) < len(members) or not keys <= {*ensemble.candidates}:
+        yield "ensemble: a member twice, or one that was no candidate"
 
 
 def _score_faults(scores: Scores, classes: list[str]) -> Iterator[str]:

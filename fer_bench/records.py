@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from .metrics import Scores
 
 #: A change of it goes with a step in fer_bench.migrations.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 #: Family, recipe and device of a record whose predictions were made elsewhere; see fer_bench.external.
 EXTERNAL = "external"
+#: Family and recipe of a record whose predictions are those of other runs, averaged; see fer_bench.ensemble.
+ENSEMBLE = "ensemble"
 Status = Literal["ok", "error", "timeout", "oom", "interrupted", "skipped"]
 
 
@@ -121,6 +123,54 @@ class Environment(_Model):
         return ", ".join(filter(None, words))
 
 
+class TestTime(_Model):
+    """The scores with test-time augmentation, the model being the same: see fer_bench.training.tta.
+
+    Seconds and latency are those with all views. ``command`` and ``environment`` are empty where the run itself predicted
+    so, and else of what loaded its model later.
+    """
+
+    __test__ = False  # not pytest's
+
+    method: Literal["flip", "ten-crop"]
+    scores: Scores
+    validation_scores: Scores | None = None
+    predict_images_per_second: float | None = None
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    command: str = ""
+    environment: Environment | None = None
+
+    @property
+    def hardware(self) -> str:
+        """Where it predicted so, where that was not in the run itself."""
+        return self.environment.hardware if self.environment else ""
+
+
+class Member(_Model):
+    """A run of an ensemble: its job's key, when it started, what it is called, and its weight."""
+
+    key: str = Field(pattern=r"^[0-9a-f]{64}$")
+    started: str
+    runner: str
+    recipe: str
+    seed: int
+    weight: float = Field(gt=0, le=1)
+
+
+class Ensemble(_Model):
+    """Whose predictions a record averages; the weights sum to one.
+
+    ``chosen``: which of the ``candidates`` (job keys) are members was decided on the validation part. ``weights`` says
+    what decided their weights: nothing ("equal"; of members chosen several times, how often) or the validation part.
+    """
+
+    members: list[Member] = Field(min_length=1)
+    candidates: list[str]
+    chosen: bool
+    weights: Literal["equal", "validation"]
+
+
 class Failure(_Model):
     message: str
     hint: str = ""
@@ -139,6 +189,8 @@ class RunRecord(_Model):
     training: Training = Field(default_factory=Training)
     scores: Scores | None = None
     validation_scores: Scores | None = None
+    tta: TestTime | None = None
+    ensemble: Ensemble | None = None
     cost: Cost = Field(default_factory=Cost)
     environment: Environment = Field(default_factory=Environment)
     failure: Failure | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import fmean
@@ -9,11 +10,11 @@ from statistics import fmean
 import numpy as np
 
 from .data import SYNTHETIC
-from .records import EXTERNAL, RunRecord, smaller_batch
+from .records import EXTERNAL, Ensemble, RunRecord, smaller_batch
 
 NOT_RUN = "not run yet"
 #: What can have changed since a row was measured.
-STALE = ("runner changed", "recipe changed", "data changed", "split changed")
+STALE = ("runner changed", "recipe changed", "members changed", "data changed", "split changed")
 
 #: Low and high end.
 Interval = tuple[float, float]
@@ -81,6 +82,24 @@ class Row:
         values = self.scores(name)
         return fmean(values) if values else None
 
+    @property
+    def tta(self) -> str:
+        """The test-time augmentation with which all of its runs have scores, too; "" where there is no such."""
+        methods = {run.tta.method if run.tta else "" for run in self.runs}
+        return methods.pop() if len(methods) == 1 else ""
+
+    def tta_scores(self, name: str) -> list[float]:
+        """One of the Scores with that test-time augmentation, for each run; none where there is no such."""
+        values = (getattr(run.tta.scores, name) for run in self.runs if run.tta and self.tta)
+        return [value for value in values if value is not None]
+
+    def tta_cost(self, name: str) -> float | None:
+        """Mean over seeds of what it costs to predict so, on the hardware that the row ran on."""
+        same = [
+            run.tta for run in self.runs if run.tta and self.tta and run.tta.hardware in ("", run.environment.hardware)
+        ]
+        return average(getattr(tta, name) for tta in same) if len(same) == len(self.runs) else None
+
     def interval(self, name: str) -> Interval | None:
         """The 95 % interval of "accuracy" or "macro_f1" over test images.
 
@@ -128,6 +147,9 @@ class Row:
             parts.append("checkpoint picked on the test part: not ranked")
         if self.unranked:
             parts.append(f"not ranked: {self.unranked}")
+        if any(run.tta for run in self.runs) and not self.tta:
+            parts.append("test-time augmentation not alike for all seeds: not shown")
+        parts += [_composition(run.ensemble) for run in self.runs if run.ensemble]
         if self.family == EXTERNAL:
             words = {str(run.training.extra.get("note") or "") for run in self.runs}
             parts += ["scored from predictions, not run here", *sorted(filter(None, words))]
@@ -143,6 +165,18 @@ class Row:
             }
             parts += [mark for mark, holds in marks.items() if holds]
         return "; ".join(parts)
+
+
+def _composition(ensemble: Ensemble) -> str:
+    """ "mean of 3 runs (equal weights): 2 mini-xception (tuned), 1 svm (published)"."""
+    kinds = Counter(f"{member.runner} ({member.recipe})" for member in ensemble.members)
+    runs = ", ".join(f"{count} {name}" for name, count in kinds.items())
+    how = "weights fitted on validation" if ensemble.weights == "validation" else "equal weights"
+    if ensemble.chosen:
+        equal = ensemble.weights == "equal"
+        how = f"chosen from {len(ensemble.candidates)} on validation{'' if equal else ', as were their weights'}"
+    size = len(ensemble.members)
+    return f"mean of {size} {'run' if size == 1 else 'runs'} ({how}): {runs}"
 
 
 def average(values: Iterable[float | None]) -> float | None:

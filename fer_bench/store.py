@@ -66,13 +66,17 @@ class Predictions(NamedTuple):
         return Predictions(*(array[order] for array in self))
 
 
-def load_predictions(folder: Path, part: str = "test") -> Predictions:
-    """The saved predictions of a run's "test" or "validation" part. Raises InputError where there are none to be read."""
+def load_predictions(folder: Path, part: str = "test", *, tta: bool = False) -> Predictions:
+    """The saved predictions of a run's "test" or "validation" part, with ``tta`` those with test-time augmentation.
+
+    Raises InputError where there are none to be read.
+    """
     path = folder / PREDICTIONS
     prefix = {"test": "", "validation": "val_"}[part]
+    names = [prefix + name for name in ("rows", "labels", "tta_probabilities" if tta else "probabilities")]
     try:
-        saved = load_npz(path, [prefix + name for name in Predictions._fields])
-        found = Predictions(*(saved[prefix + name] for name in Predictions._fields))
+        saved = load_npz(path, names)
+        found = Predictions(*(saved[name] for name in names))
     except FileNotFoundError:
         raise InputError(f"{path} is missing, so nothing can be computed again for that run; run it again") from None
     except InputError as error:

@@ -15,8 +15,11 @@ from fer_bench import registry
 from fer_bench.data import load_dataset
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.errors import InputError
-from fer_bench.external import check_name, commit, score_file
+from fer_bench.external import commit, score_file
 from fer_bench.leaderboard import boards
+from fer_bench.metrics import score
+from fer_bench.named import check_name
+from fer_bench.records import EXTERNAL
 from fer_bench.splits import make_split
 from fer_bench.store import Store, StoredRun, load_predictions
 
@@ -124,7 +127,7 @@ def test_other_predictions_of_a_name_are_put_on_the_board_by_force_only(table, w
 @pytest.mark.parametrize("name", ["svm", "Mine", "../up", "a/b", "", "x" * 61, ".hidden"])
 def test_names_that_are_refused(name):
     with pytest.raises(InputError, match="--name"):
-        check_name(name, [])
+        check_name(name, [], EXTERNAL)
     assert "svm" in registry.names()
 
 
@@ -277,3 +280,7 @@ def test_the_committed_records_are_what_their_predictions_score(fer2013, path):
         pytest.skip("FER_BENCH_DATA is another file than the one of the records")
     again = score_file(path.parent, dataset, make_split(dataset, record.job.split), name="again").record.scores
     assert again == record.scores
+    if record.tta is not None:
+        saved, split = load_predictions(path.parent, tta=True), make_split(dataset, record.job.split)
+        seen = np.isin(saved.rows, split.test[split.test_seen])
+        assert score(saved.labels, saved.probabilities, dataset.classes, seen) == record.tta.scores

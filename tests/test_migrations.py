@@ -35,11 +35,17 @@ def test_committed_records_of_version_1_say_the_same_as_before():
             assert ({key: now[name][key] for key in given} if isinstance(given, dict) else now[name]) == given
 
 
+def test_a_record_of_version_2_has_no_test_time_augmentation_and_is_no_ensemble():
+    whole = record("svm").model_dump(mode="json")
+    old = {name: value for name, value in whole.items() if name not in ("tta", "ensemble")} | {"schema_version": 2}
+    assert migrated(old) == whole
+
+
 def test_a_record_of_version_1_becomes_one_of_today_and_stays_itself():
     whole = record("svm").model_dump(mode="json")
     old = copy.deepcopy(whole)
     old["schema_version"] = 1
-    del old["training"]["interruptions"]
+    del old["training"]["interruptions"], old["tta"], old["ensemble"]
     given = copy.deepcopy(old)
     assert migrated(given) == whole
     assert given == old

@@ -28,6 +28,7 @@ ROUNDING = 1e-9
 @click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
 @click.option("--dataset", help="The board to compare on, by its data set. [default: the first that has it]")
 @click.option("--split", help="The board to compare on, by its split. [default: official, else the first that has it]")
+@click.option("--tta", is_flag=True, help="Compare the predictions with test-time augmentation, which both must have.")
 @click.option("--fail-if-worse", type=click.FloatRange(0, 1), metavar="SHARE", help="Exit code 1 where B's accuracy is lower by more: 0.01 is a point.")  # fmt: skip
 @click.option("--sheet", metavar="FILE.png", help="Draw the images on which they disagree most confidently; needs --data.")  # fmt: skip
 @data_options
@@ -38,6 +39,7 @@ def compare_command(
     results: str,
     dataset: str | None,
     split: str | None,
+    tta: bool,
     fail_if_worse: float | None,
     sheet: str | None,
     data: str | None,
@@ -68,7 +70,7 @@ def compare_command(
     for problem in problems:
         click.echo(f"fer-bench: warning: {problem}", err=True)
     first, second = (select(stored, name, dataset=dataset, split=split) for name in (a, b))
-    found = compare(first, second)
+    found = compare(first, second, tta=tta)
     if sheet:
         draw(found, _dataset_of(first, data, labels, merge), Path(sheet))
     click.echo(json.dumps(asdict(found), indent=1) if as_json else text(found))

@@ -19,6 +19,7 @@ COMMANDS = {
     "report": "report",
     "compare": "compare",
     "score": "score",
+    "ensemble": "ensemble",
     "evaluate": "evaluate",
     "list": "runners",
     "info": "runners",

@@ -65,6 +65,14 @@ def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: s
     show_default=True,
     help="What picks the epoch. test: to measure what that is worth; such a run is marked and never ranked.",
 )
+@click.option(
+    "--tta",
+    type=click.Choice(["none", "flip", "ten-crop"]),
+    envvar="FER_BENCH_TTA",
+    default="none",
+    show_default=True,
+    help="Test-time augmentation, scored beside: mirrored, or centre and corners and their mirrors. No new training.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
 @click.option("--backend", type=click.Choice(["auto", "tensorflow", "jax", "torch"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of a run. [default: all cores]")
@@ -163,6 +171,12 @@ def run_command(
     if dry_run:
         print_plan(steps, store, as_json)
         return
+    if untrained := sum(step.retrained for step in steps):
+        click.echo(
+            f"fer-bench: {untrained} of {len(steps)} jobs went well without --tta {chosen.tta} and kept no model here: they "
+            "are trained again",
+            err=True,
+        )
     if done := sum(not step.pending and not step.problem for step in steps):
         click.echo(f"fer-bench: {done} of {len(steps)} jobs done already; --force runs them again", err=True)
     stop_on_signals()
@@ -172,7 +186,7 @@ def run_command(
             records = sweep(steps, store, chosen, watcher, fail_fast=fail_fast, jobs=jobs)
         except Interrupted as stop:
             records, interrupted = stop.records, True
-    print_results(records, store, dataset, sorted({step.job.info.split for step in steps}), as_json)
+    print_results(records, store, dataset.digest, sorted({step.job.info.split for step in steps}), as_json)
     if interrupted:
         sys.exit(130)
     failed = [f"{record.job.runner} ({record.status})" for record in records if is_failure(record.status)]
@@ -228,6 +242,7 @@ def print_plan(steps: Sequence[Step], store: Store, as_json: bool) -> None:
                 **s.job.info.model_dump(),
                 "status": state_of(s) if s.record or s.problem else None,
                 "run": s.pending,
+                "tta": s.job.tta,
                 "running": s.job.info.key in running,
             }
             for s in steps
@@ -243,7 +258,8 @@ def print_plan(steps: Sequence[Step], store: Store, as_json: bool) -> None:
         state = "running" if info.key in running else state_of(step)
         epochs = info.epochs or info.recipe_fields.get("epochs", "-")
         cells = [step.job.spec, info.recipe, info.split, info.seed, info.train_images, epochs, info.key[:8], state]
-        rows.append([*cells, "-" if not step.pending else "wait" if info.key in running else "run"])
+        to_do = "wait" if info.key in running else "predict" if step.views else "run"
+        rows.append([*cells, to_do if step.pending else "-"])
     click.echo(tabulate(rows, header))
     click.echo(f"{sum(s.pending for s in steps)} of {len(steps)} jobs to run")
 
@@ -256,7 +272,7 @@ def state_of(step: Step) -> str:
 
 
 def print_results(
-    records: Sequence[RunRecord], store: Store, dataset: Dataset, splits: Sequence[str], as_json: bool
+    records: Sequence[RunRecord], store: Store, dataset_digest: str, splits: Sequence[str], as_json: bool
 ) -> None:
     """The leaderboards that these runs belong to, from all records of the store."""
     import json
@@ -273,7 +289,7 @@ def print_results(
     for problem in problems:
         click.echo(f"fer-bench: warning: {problem}", err=True)
     for board in boards([run.record for run in runs], registry.infos()):
-        if board.dataset_digest == dataset.digest and board.split in splits:
+        if board.dataset_digest == dataset_digest and board.split in splits:
             predictions = stored_predictions(run for run in runs if run.record.job.split_digest == board.split_digest)
             click.echo(f"\n{ranked(board, predictions).text()}")
     click.echo(f"fer-bench: records in {store.root}; `fer-bench report` writes tables and pictures", err=True)

@@ -55,7 +55,9 @@ def score_command(
     from .. import registry
     from ..data import load_dataset
     from ..data.schemes import rows_kept
-    from ..external import check_name, commit, score_file
+    from ..external import commit, score_file
+    from ..named import check_name
+    from ..records import EXTERNAL
     from ..splits import expand, make_split
     from ..store import Store
     from .run import print_results
@@ -66,7 +68,7 @@ def score_command(
         click.echo(f"fer-bench: warning: {warning}", err=True)
     store = Store(Path(results))
     if name is not None:
-        check_name(name, store.scan()[0])
+        check_name(name, store.scan()[0], EXTERNAL)
     dataset = load_dataset(data, scheme=labels, merge=merge)
     click.echo(f"fer-bench: data: {dataset.source}", err=True)
     if len(folds := expand(split)) > 1:
@@ -78,7 +80,7 @@ def score_command(
     scored = score_file(predictions, dataset, parts, name=name or "", seed=seed, note=note, numbers=numbers)
     if not dry_run:
         commit(scored, store, force)
-        print_results([scored.record], store, dataset, [split], as_json)
+        print_results([scored.record], store, dataset.digest, [split], as_json)
         return
     scores = scored.record.scores
     assert scores is not None  # its record is ok

@@ -14,7 +14,7 @@ from .. import provenance
 from ..data.dataset import Dataset
 from ..errors import InputError
 from ..evaluation import EVALUATION, EVALUATIONS, Evaluation, match, views
-from ..records import EXTERNAL
+from ..records import ENSEMBLE, EXTERNAL
 from ..store import MODEL, PREDICTIONS, RECORD, Store, StoredRun, read_record
 from ..training import device as devices
 from .job import Options
@@ -101,15 +101,23 @@ def _evaluate(
 
 def check_model(run: StoredRun, spec: str) -> None:
     """Raises InputError where a run has no model, and says how it can come to have one."""
-    job, model = run.record.job, run.folder / MODEL
+    job = run.record.job
     if job.family == EXTERNAL:
         raise InputError(f"{spec} was scored from predictions made elsewhere; there is no model of it to evaluate")
-    if not model.is_dir() or not any(model.iterdir()):
+    if job.family == ENSEMBLE:
+        raise InputError(f"{spec} is an ensemble, which has no model of its own; evaluate its members")
+    if not run_has_model(run.folder):
         again = shlex.join(["fer-bench", "run", spec, "--recipe", job.recipe, "--split", job.split, "--force"])
         raise InputError(
             f"{run.folder} has no model: it was run with --no-models, or comes from a clone, which has none; train it "
             f"here, on {job.dataset}: {again}"
         )
+
+
+def run_has_model(folder: Path) -> bool:
+    """Whether the run in a folder kept its model on this machine."""
+    model = folder / MODEL
+    return model.is_dir() and any(model.iterdir())
 
 
 def _predict(run: StoredRun, spec: str, images: np.ndarray, work: Path, options: Options) -> tuple[np.ndarray, Any]:
@@ -120,6 +128,7 @@ def _predict(run: StoredRun, spec: str, images: np.ndarray, work: Path, options:
         "spec": spec,
         "recipe": run.record.job.recipe,
         "classes": run.record.job.classes,
+        "tta": "none",
         "model": str((run.folder / MODEL).resolve()),
         "device": device,
         "plugins": list(options.plugins),

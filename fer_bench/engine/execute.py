@@ -20,7 +20,7 @@ from .. import provenance, registry
 from ..data.cache import images_file
 from ..errors import is_disk_full
 from ..metrics import Scores, score
-from ..records import RunRecord, Status
+from ..records import Cost, RunRecord, Status, TestTime
 from ..store import MODEL, PREDICTIONS, Store
 from ..training import device as devices
 from ..training.resume import place
@@ -67,9 +67,9 @@ def execute(
                 if not stop.is_set() and retries.again(outcome):
                     report({"phase": retries.words})
                     continue
-                scores = validation_scores = None
+                scores = validation_scores = tta = None
                 if outcome.status == "ok":
-                    scores, validation_scores = score_predictions(job, work / OUT)
+                    scores, validation_scores, tta = score_predictions(job, work / OUT, outcome.tta_cost)
                 record = RunRecord(
                     status=outcome.status,
                     command=provenance.command_line(),
@@ -80,6 +80,7 @@ def execute(
                     training=outcome.training.model_copy(update={"batch_divisor": retries.batch_divisor}),
                     scores=scores,
                     validation_scores=validation_scores,
+                    tta=tta,
                     cost=outcome.cost,
                     environment=environment.model_copy(update=outcome.ran_on.model_dump(exclude_unset=True)),
                     failure=None if scores else with_place(outcome, state).failure(work / LOG),
@@ -151,6 +152,7 @@ def prepare(job: Job, work: Path, state: Path, options: Options, device: str, ba
         "batch_divisor": batch_divisor,
         "weights": job.info.weights,
         "device": device,
+        "tta": job.tta,
         "workdir": str(state.resolve()),
         "plugins": list(options.plugins),
         "tensorboard": str(Path(options.tensorboard) / job.info.key[:8]) if options.tensorboard else None,
@@ -165,12 +167,12 @@ def checked(outcome: Outcome, job: Job, out: Path) -> Outcome:
     classes, split = len(job.info.classes), job.split
     try:
         with np.load(out / PREDICTIONS, allow_pickle=False) as given:
-            shapes = given["probabilities"].shape, given["val_probabilities"].shape
+            shapes = tuple(given[name].shape for name in probability_names(job))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         message = f"the run left no readable predictions ({one_line(str(error))})"
         return Outcome(status="error", message=message, hint=LOG_HINT)
     held = len(split.validation) if job.info.checkpoint == "validation" else 0
-    wanted = (len(split.test), classes), (held, classes)
+    wanted = tuple((held if name.startswith("val_") else len(split.test), classes) for name in probability_names(job))
     if shapes != wanted:
         return Outcome(
             status="error", message=f"the run left predictions of shapes {shapes}, wanted {wanted}", hint=LOG_HINT
@@ -178,29 +180,41 @@ def checked(outcome: Outcome, job: Job, out: Path) -> Outcome:
     return outcome
 
 
-def score_predictions(job: Job, out: Path) -> tuple[Scores, Scores | None]:
-    """Joins the worker's probabilities with the labels, in the file and in the scores.
+def probability_names(job: Job) -> tuple[str, ...]:
+    """The arrays of probabilities that a run's predictions have."""
+    names = ("probabilities", "val_probabilities")
+    return names if job.tta == "none" else (*names, "tta_probabilities", "val_tta_probabilities")
+
+
+def score_predictions(job: Job, out: Path, tta_cost: Cost) -> tuple[Scores, Scores | None, TestTime | None]:
+    """Joins the worker's probabilities with the labels, in the file and in the scores: test, validation, and both with TTA.
 
     The scores are computed from the probabilities as they are stored, so that they can be computed again to the last
     digit. A run whose checkpoint the test part picked has no validation scores: it never looked at a validation part.
     """
     with np.load(out / PREDICTIONS, allow_pickle=False) as given:
-        test, validation = given["probabilities"], given["val_probabilities"]
+        probabilities = {name: given[name] for name in probability_names(job)}
     labels, split = job.dataset.labels, job.split
     held = split.validation if job.info.checkpoint == "validation" else split.validation[:0]
     np.savez_compressed(
         out / PREDICTIONS,
         rows=split.test.astype(np.int32),
         labels=labels[split.test],
-        probabilities=test,
         val_rows=held.astype(np.int32),
         val_labels=labels[held],
-        val_probabilities=validation,
+        **probabilities,  # type: ignore[arg-type]  # its own keywords are no arrays
     )
-    scores = score(labels[split.test], test, job.dataset.classes, split.test_seen)
-    if not len(held):
-        return scores, None
-    return scores, score(labels[held], validation, job.dataset.classes)
+
+    def scored(kind: str) -> tuple[Scores, Scores | None]:
+        test, validation = probabilities[f"{kind}probabilities"], probabilities[f"val_{kind}probabilities"]
+        on_test = score(labels[split.test], test, job.dataset.classes, split.test_seen)
+        return on_test, score(labels[held], validation, job.dataset.classes) if len(held) else None
+
+    if job.tta == "none":
+        return *scored(""), None
+    test, validation = scored("tta_")
+    cost = {name: getattr(tta_cost, name) for name in Cost.model_fields if name in TestTime.model_fields}
+    return *scored(""), TestTime(method=job.tta, scores=test, validation_scores=validation, **cost)
 
 
 def artifacts(out: Path, options: Options) -> Path:

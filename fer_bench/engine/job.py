@@ -17,6 +17,9 @@ from ..errors import InputError
 from ..records import JobInfo
 from ..runners.base import Runner, RunnerInfo
 from ..splits import Split, expand, limit_rows, make_split
+from ..training.tta import WINDOWS
+
+Tta = Literal["none", "flip", "ten-crop"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Options:
     counts the worker's own time; ``stall`` is how many seconds it may neither report progress nor use the processor (None or
     0: as long as it likes); ``retries`` is how often what can pass is tried again.
     ``checkpoint`` "test" lets the test part pick the epoch, to measure what that is worth; such runs are never ranked.
+    ``tta`` "flip" or "ten-crop" adds the scores with test-time augmentation to those without.
     """
 
     recipe: str = "published"
@@ -37,6 +41,7 @@ class Options:
     weights: str = "auto"
     balance: Balance = "none"
     checkpoint: Literal["validation", "test"] = "validation"
+    tta: Tta = "none"
     device: str = "auto"
     backend: str = "auto"
     threads: int | None = None
@@ -50,13 +55,17 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One training to be run and scored: what the record says of it, and the rows it works on."""
+    """One training to be run and scored: what the record says of it, and the rows it works on.
+
+    ``tta`` is no part of ``info``, and so of neither key nor seeds: the training is the same with it and without.
+    """
 
     info: JobInfo
     spec: str
     dataset: Dataset
     split: Split
     fill_from: Dataset | None = None
+    tta: Tta = "none"
 
     @property
     def title(self) -> str:
@@ -125,6 +134,8 @@ def plan(
     Raises InputError for an unknown runner, recipe, parameter or split before anything runs.
     """
     options = options or Options()
+    if options.tta not in ("none", *WINDOWS):
+        raise InputError(f"no test-time augmentation {options.tta!r}; there are none, {', '.join(WINDOWS)}")
     jobs: dict[str, Job] = {}
     for split_name in [name for wanted in splits for name in expand(wanted)]:
         whole = make_split(dataset, split_name)
@@ -141,7 +152,7 @@ def plan(
                 runner = runner_class(recipe, **params)
                 for seed in range(options.seeds):
                     info = _info(runner, dataset, split, seed, budget, fill_from)
-                    jobs.setdefault(info.key, Job(info, spec, dataset, split, fill_from))
+                    jobs.setdefault(info.key, Job(info, spec, dataset, split, fill_from, options.tta))
     if not jobs:
         what = " and picks an epoch" if options.checkpoint == "test" else ""
         raise InputError(f"no runner has a recipe {options.recipe!r}{what}; `fer-bench list` shows what each has")

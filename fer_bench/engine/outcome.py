@@ -51,6 +51,8 @@ class Outcome(BaseModel):
     transient: bool = False
     training: Training = Field(default_factory=Training)
     cost: Cost = Field(default_factory=Cost)
+    #: Of predicting with test-time augmentation.
+    tta_cost: Cost = Field(default_factory=Cost)
     ran_on: RanOn = Field(default_factory=RanOn)
 
     def failure(self, log: Path) -> Failure:

@@ -1,7 +1,7 @@
 """A trained model on other images, in a process of its own (``python -m fer_bench.engine.predict FOLDER``).
 
 It reads ``task.json`` and ``images.npy`` from FOLDER, loads the model, and writes ``probabilities.npy`` and
-``outcome.json``, as the worker does. It is given no labels.
+``outcome.json``, as the worker does; with test-time augmentation where the task names some. It is given no labels.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .worker import checked, main, ran_on
+from .worker import augmented, checked, main, ran_on
 
 IMAGES, PROBABILITIES = "images.npy", "probabilities.npy"
 
@@ -26,8 +26,15 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     runner = registry.make(task["spec"], task["recipe"])
     runner.load(Path(task["model"]))
     images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
-    np.save(folder / PROBABILITIES, checked(runner.predict_proba(images), len(images), len(task["classes"])))
-    return {"status": "ok", "ran_on": ran_on(task["device"])}
+    classes = len(task["classes"])
+    cost: dict[str, float] = {}
+    if task["tta"] == "none":
+        probabilities = checked(runner.predict_proba(images), len(images), classes)
+    else:
+        arrays, cost = augmented(runner, task["tta"], {PROBABILITIES: images}, classes)
+        probabilities = arrays[PROBABILITIES]
+    np.save(folder / PROBABILITIES, probabilities)
+    return {"status": "ok", "tta_cost": cost, "ran_on": ran_on(task["device"])}
 
 
 if __name__ == "__main__":

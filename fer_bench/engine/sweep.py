@@ -20,8 +20,10 @@ from ..provenance import cores
 from ..records import RunRecord
 from ..store import Store
 from ..training.device import alone_on, choose_device
+from .evaluate import run_has_model
 from .execute import execute, is_failure
 from .job import Job, Options, plan
+from .tta import add_views, has_views
 
 Rerun = Literal["none", "failed", "all"]
 #: Seconds between two looks at a job that waits for another process.
@@ -32,7 +34,7 @@ PAUSE = 1.0
 class Step:
     """A job of the plan with the record that the store already has of it, and whether it is to be run.
 
-    ``anew``: from its beginning, whatever state an earlier attempt has left. ``problem`` says of what stands in the record's
+    ``views``: all that is to be done is to predict with test-time augmentation, for the model is there. ``anew``: from its beginning, whatever state an earlier attempt has left. ``problem`` says of what stands in the record's
     place and can't be read why it can't. Such a job is not run: its record would replace that.
     """
 
@@ -40,7 +42,14 @@ class Step:
     record: RunRecord | None
     pending: bool
     anew: bool = False
+    views: bool = False
     problem: str | None = None
+
+    @property
+    def retrained(self) -> bool:
+        """Whether it is trained again only for want of a model that could predict with test-time augmentation."""
+        well = self.record is not None and self.record.status == "ok"
+        return well and self.pending and not (self.views or self.anew)
 
 
 class Observer:
@@ -57,7 +66,11 @@ class Observer:
 
 
 def survey(jobs: Sequence[Job], store: Store, rerun: Rerun = "none") -> list[Step]:
-    """What is to be run: jobs without a record and interrupted ones; with "failed" those too, with "all" every one."""
+    """What is to be run: jobs without a record and interrupted ones; with "failed" those too, with "all" every one.
+
+    A job that went well without the test-time augmentation that is asked for is predicted again, with the model that it
+    has kept; where it has none it is trained again.
+    """
     return [_look(job, store, rerun) for job in jobs]
 
 
@@ -66,13 +79,16 @@ def _look(job: Job, store: Store, rerun: Rerun) -> Step:
         record = store.find(job.info)
     except InputError as error:
         return Step(job, None, False, problem=str(error))
+    lacks_views = record is not None and record.status == "ok" and not has_views(record, job)
     pending = (
         record is None
+        or lacks_views
         or record.status == "interrupted"
         or rerun == "all"
         or (rerun == "failed" and record.status != "ok")
     )
-    return Step(job, record, pending, anew=rerun == "all")
+    views = lacks_views and rerun != "all" and run_has_model(store.folder(job.info))
+    return Step(job, record, pending, anew=rerun == "all", views=views)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -155,14 +171,10 @@ def sweep(
                     return f"another process has {device}"
                 events.put(partial(observer.started, *count, job))
                 try:
-                    return execute(
-                        job,
-                        store,
-                        options,
-                        lambda event: events.put(partial(observer.progressed, job, event)),
-                        stop,
-                        anew=step.anew,
-                    )
+                    report = partial(_pass_on, events, observer, job)
+                    if now.views and not step.anew:
+                        return add_views(job, store, options, report, stop)
+                    return execute(job, store, options, report, stop, anew=step.anew)
                 except BaseException:
                     stop.set()  # what a run can't put into its record concerns the others, too
                     raise
@@ -183,6 +195,10 @@ def sweep(
     if interrupted:
         raise Interrupted(done)
     return done
+
+
+def _pass_on(events: Queue[Callable[[], None]], observer: Observer, job: Job, event: Mapping[str, Any]) -> None:
+    events.put(partial(observer.progressed, job, event))
 
 
 def _dispatch(events: Queue[Callable[[], None]], futures: Sequence[Future[None]]) -> None:

@@ -25,6 +25,7 @@ from ..errors import is_disk_full
 from ..runners.base import Context, FitSummary, Part, Runner
 from ..store import HISTORY, MODEL, PREDICTIONS
 from ..training.resume import count_attempt, place
+from ..training.tta import Augmented, Predictor
 from .outcome import DISK_FULL_CODE, raised
 
 #: Latency is that of as many calls as fit in so many seconds, within these bounds, after some that warm up.
@@ -103,10 +104,17 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
             val_probabilities = checked(runner.predict_proba(val_images), len(val_images), len(context.classes))
         images_per_second = predict_throughput(runner, test_images)
         latency = latencies(runner, test_images)
+        with_views: dict[str, np.ndarray] = {}
+        tta_cost: dict[str, float] = {}
+        if task["tta"] != "none":
+            report({"phase": f"predict, {task['tta']}"})
+            parts = {"tta_probabilities": test_images, "val_tta_probabilities": val_images[: len(val_probabilities)]}
+            with_views, tta_cost = augmented(runner, task["tta"], parts, len(context.classes))
     np.savez_compressed(
         out / PREDICTIONS,
         probabilities=probabilities.astype(np.float16),
         val_probabilities=val_probabilities.astype(np.float16),
+        **with_views,  # type: ignore[arg-type]  # its own keywords are no arrays
     )
     write_history(out / HISTORY, summary.history)
     runner.save(out / MODEL)
@@ -137,6 +145,7 @@ def run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
             "latency_p95_ms": latency[1],
             **peak_memory(task["device"]),
         },
+        "tta_cost": tta_cost,
         "ran_on": ran_on(task["device"]),
     }
 
@@ -169,7 +178,25 @@ def checked(probabilities: Any, images: int, classes: int) -> np.ndarray:
     return array
 
 
-def predict_throughput(runner: Runner, images: np.ndarray) -> float:
+def augmented(
+    runner: Runner, method: str, parts: Mapping[str, np.ndarray], classes: int
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Predictions with test-time augmentation, and what it costs to predict so, as in ``Cost``.
+
+    parts: images by the names of the arrays that their predictions (n, classes) float16 get; those of the first are timed.
+    """
+    views, empty = Augmented(runner, method), np.empty((0, classes), np.float32)
+    arrays = {
+        name: checked(views.predict_proba(images) if len(images) else empty, len(images), classes).astype(np.float16)
+        for name, images in parts.items()
+    }
+    timed = next(iter(parts.values()))
+    median, high = latencies(views, timed)
+    per_second = predict_throughput(views, timed)
+    return arrays, {"predict_images_per_second": per_second, "latency_p50_ms": median, "latency_p95_ms": high}
+
+
+def predict_throughput(runner: Predictor, images: np.ndarray) -> float:
     """Images per second: the median over passes through at most 256 images, repeated for half a second.
 
     Call it after a pass over all the images: what a runner compiles or loads at its first batches is then done, and is
@@ -182,7 +209,7 @@ def predict_throughput(runner: Runner, images: np.ndarray) -> float:
     return len(sample) / float(np.median(passes))
 
 
-def latencies(runner: Runner, images: np.ndarray) -> tuple[float, float]:
+def latencies(runner: Predictor, images: np.ndarray) -> tuple[float, float]:
     """Median and 95th percentile in milliseconds of predicting one image, each call another.
 
     Of as many calls as fit in a second, at least 30 and at most 200, after three that warm up.
@@ -196,7 +223,7 @@ def latencies(runner: Runner, images: np.ndarray) -> tuple[float, float]:
     return float(median), float(high)
 
 
-def seconds_of(runner: Runner, images: np.ndarray) -> float:
+def seconds_of(runner: Predictor, images: np.ndarray) -> float:
     """Of one call."""
     start = time.perf_counter()
     runner.predict_proba(images)

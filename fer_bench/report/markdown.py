@@ -122,7 +122,13 @@ def hardware(runs: Iterable[RunRecord]) -> list[str]:
 
 def commands(runs: Iterable[RunRecord]) -> list[str]:
     """The command lines that wrote the records, with the folders of that machine cut off."""
-    return sorted({code(shlex.join(_portable(word) for word in _words(run.command))) for run in runs})
+    given = (command for run in runs for command in (run.command, run.tta.command if run.tta else "") if command)
+    return sorted({portable(command) for command in given})
+
+
+def portable(command: str) -> str:
+    """A command line with the folders of its machine cut off."""
+    return code(shlex.join(_portable(word) for word in _words(command)))
 
 
 def _words(command: str) -> list[str]:

@@ -184,7 +184,7 @@ def _run(run: RunRecord, folder: Path, root: Path) -> Figures:
         "seed": run.job.seed,
         "status": run.status,
         "failure": " ".join(f"{run.failure.message} {run.failure.hint}".split()) if run.failure else "",
-        "command": markdown.commands([run])[0],
+        "command": markdown.portable(run.command),
         "folder": quote(Path(os.path.relpath(folder, root)).as_posix()) + "/",
         "facts": {title: [pair for pair in pairs if pair[1]] for title, pairs in _facts(run).items()},
         "history": None if history is None else _curves(history, run.training.best_epoch),
@@ -209,6 +209,8 @@ def _facts(run: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("Balance", job.balance),
             *((name.replace("_", " "), _plain(value)) for name, value in training.extra.items()),
         ],
+        "Test-time augmentation": _tta_facts(run),
+        "Ensemble": _members(run),
         "Cost": [(column.header, column.text(row)) for column in COST] if ok else [],
         "Recipe": [(name.replace("_", " "), _plain(value)) for name, value in job.recipe_fields.items()],
         "Environment": [
@@ -226,6 +228,31 @@ def _facts(run: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("Job key", job.key),
         ],
     }
+
+
+def _tta_facts(run: RunRecord) -> list[tuple[str, str]]:
+    if run.tta is None:
+        return []
+    own = [BY_NAME[name] for name in ("accuracy", "accuracy_unseen", "weighted_f1", "macro_f1", "log_loss")]
+    row = Row(run.job.runner, run.job.family, run.job.recipe, (run.model_copy(update={"scores": run.tta.scores}),))
+    return [
+        ("Method", run.tta.method),
+        *((column.header, column.text(row)) for column in own),
+        ("Images/s", _plain(run.tta.predict_images_per_second)),
+        ("Latency p50 ms", _plain(run.tta.latency_p50_ms)),
+        ("Added on", run.tta.hardware),
+        ("Added by", markdown.portable(run.tta.command)),
+    ]
+
+
+def _members(run: RunRecord) -> list[tuple[str, str]]:
+    """What an ensemble averages, with the weights."""
+    if run.ensemble is None:
+        return []
+    return [
+        (f"{member.runner} ({member.recipe}, seed {member.seed}, {member.key[:8]})", f"{member.weight:.4g}")
+        for member in run.ensemble.members
+    ]
 
 
 def _plain(value: Any) -> str:

@@ -1,0 +1,124 @@
+"""``fer-bench ensemble``: the mean of stored predictions on the board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from ..errors import InputError
+from .data import data_options
+
+if TYPE_CHECKING:
+    from ..records import RunRecord
+    from ..splits import Split
+    from ..store import StoredRun
+
+
+@click.command(epilog="Example: fer-bench ensemble svm mini-xception:tuned --name mean-of-two --weights validation")
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--name", required=True, help="What it is called on the board: lower-case letters, digits, '.', '_' and '-'.")  # fmt: skip
+@click.option("--choose", is_flag=True, help="Choose the members among RUNS, greedily, by validation accuracy.")
+@click.option(
+    "--weights",
+    type=click.Choice(["equal", "validation"]),
+    default="equal",
+    show_default=True,
+    help="validation: those with the lowest validation log loss.",
+)
+@click.option("--tta", is_flag=True, help="Average the predictions with test-time augmentation, too, and choose by them.")  # fmt: skip
+@click.option("--dataset", help="The board to take RUNS from, by its data set. [default: the first that has them]")
+@click.option("--split", help="The board to take RUNS from, by its split. [default: official, else the first]")
+@click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
+@data_options
+@click.option("--force", is_flag=True, help="Replace another ensemble of the same name, and make the same one again.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+def ensemble_command(
+    runs: tuple[str, ...],
+    name: str,
+    choose: bool,
+    weights: Literal["equal", "validation"],
+    tta: bool,
+    dataset: str | None,
+    split: str | None,
+    results: str,
+    data: str | None,
+    labels: str,
+    merge: tuple[str, ...],
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Average the stored predictions of RUNS, score the mean, and put it on the board.
+
+    RUNS are runners (svm), with a recipe where they ran with several (svm:tuned), each with all its seeds; or single runs:
+    the first digits of a job's key, or a run's folder. Whatever is chosen, members or weights, is chosen on the validation
+    part alone. --data, where it is the data of the runs, is for the accuracy on unseen images.
+
+    Exit codes: 0 all went well, 2 wrong input.
+    """
+    root = Path(results)
+    if not root.is_dir():
+        raise InputError(f"no results folder {root}; `fer-bench run` makes one, --results names another")
+    from .. import registry
+    from ..ensemble import average
+    from ..named import check_name, commit
+    from ..records import ENSEMBLE
+    from ..select import select
+    from ..store import Store
+    from .run import print_results
+
+    for warning in registry.load_plugins():
+        click.echo(f"fer-bench: warning: {warning}", err=True)
+    store = Store(root)
+    stored, _ = store.scan()  # of what can't be read, print_results tells
+    check_name(name, stored, ENSEMBLE)
+    candidates = [run for given in runs for run in select(stored, given, dataset=dataset, split=split).runs]
+    at_hand = split_at_hand(candidates[0], data, labels, merge)
+    made = average(candidates, name, chosen=choose, weights=weights, tta=tta, split=at_hand)
+    record, there = made.record, store.find(made.record.job)
+    if there is not None and not force:
+        click.echo(f"fer-bench: {name} is on the board already, of the same runs; --force makes it again", err=True)
+        record = there
+    else:
+        taken = "is on the board as another ensemble ({}), of other runs or weights; --force replaces it"
+        commit(record, made.arrays, store, force, taken)
+    if not as_json:
+        click.echo(members_text(record))
+    print_results([record], store, record.job.dataset_digest, [record.job.split], as_json)
+
+
+def split_at_hand(run: StoredRun, data: str | None, labels: str, merge: tuple[str, ...]) -> Split | None:
+    """The split that a run was scored on, where the data at hand is that of the run; else says what is missing."""
+    from ..data import load_dataset
+    from ..splits import make_split
+
+    job = run.record.job
+    dataset = load_dataset(data, scheme=labels, merge=merge)
+    if dataset.digest == job.dataset_digest:
+        split = make_split(dataset, job.split)
+        if split.digest == job.split_digest:
+            return split
+    click.echo(
+        f"fer-bench: no accuracy on unseen images: {dataset.source} is not the data of these runs, {job.dataset} "
+        f"({dataset.digest[:8]}, not {job.dataset_digest[:8]}); --data, --labels and --merge name that",
+        err=True,
+    )
+    return None
+
+
+def members_text(record: RunRecord) -> str:
+    """For a terminal: what is averaged, and how well that did on the validation part."""
+    from tabulate import tabulate
+
+    assert record.ensemble is not None  # it is one's
+    rows = [
+        [member.runner, member.recipe, member.seed, member.key[:8], f"{member.weight:.3f}"]
+        for member in record.ensemble.members
+    ]
+    align = ["left", "left", "right", "left", "right"]
+    table = tabulate(rows, ["member", "recipe", "seed", "key", "weight"], disable_numparse=True, colalign=align)
+    held = (record.tta or record).validation_scores
+    if held is None:
+        return table
+    return f"{table}\nvalidation accuracy {100 * held.accuracy:.1f} %, log loss {held.log_loss:.3f}"

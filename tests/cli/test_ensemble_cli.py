@@ -1,0 +1,95 @@
+"""``fer-bench ensemble``, and ``--tta`` of run and compare, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fer_bench.cli import main
+
+FAULTY = str(Path(__file__).parents[1] / "engine" / "faulty.py")
+
+
+@pytest.fixture(scope="module")
+def cli(tiny_npz, tmp_path_factory):
+    """Two runs with flips; what the tests add stays."""
+    root = tmp_path_factory.mktemp("ensembles") / "results"
+
+    def cli(*arguments: str, **more: str):
+        env = {"FER_BENCH_DATA": str(tiny_npz), "FER_BENCH_RESULTS": str(root), "FER_BENCH_TTA": "flip", **more}
+        return CliRunner().invoke(main, [*map(str, arguments)], env=env)
+
+    done = cli("run", "good", "hog-svm", "--plugin", FAULTY)
+    assert done.exit_code == 0, done.output
+    assert " flip " in done.stdout
+    return cli
+
+
+def test_an_ensemble_stands_on_the_board_once(cli):
+    made = cli("ensemble", "good", "hog-svm", "--name", "both", "--tta", "--weights", "validation")
+    assert made.exit_code == 0, made.output
+    assert "validation accuracy" in made.stdout
+    assert "both" in made.stdout.partition("Accuracy")[2]
+    (record,) = json.loads(cli("ensemble", "good", "hog-svm", "--name", "equal", "--json").stdout)
+    assert [member["weight"] for member in record["ensemble"]["members"]] == [0.5, 0.5]
+    assert record["scores"]["images_unseen"] == 28
+    again = cli("ensemble", "hog-svm", "good", "--name", "equal", "--json")
+    assert "on the board already" in again.stderr
+    assert json.loads(again.stdout) == [record]
+    replaced = cli("ensemble", "good", "--name", "equal")
+    assert replaced.exit_code == 2
+    assert "another ensemble" in replaced.stderr
+    assert cli("ensemble", "good", "--name", "equal", "--force").exit_code == 0
+    report = cli("report")
+    assert report.exit_code == 0, report.output
+    refused = cli("evaluate", "both", "--data", "nowhere")
+    assert refused.exit_code == 2
+    assert "an ensemble, which has no model of its own" in refused.stderr
+
+
+def test_predictions_with_views_are_compared(cli):
+    found = json.loads(cli("compare", "good", "hog-svm", "--tta", "--json").stdout)
+    assert (found["a"], found["b"]) == ("good (default) with flip", "hog-svm (tuned) with flip")
+    plain = json.loads(cli("compare", "good", "hog-svm", "--json").stdout)
+    assert (plain["a"], plain["b"]) == ("good (default)", "hog-svm (tuned)")
+    assert cli("ensemble", "good", "hog-svm", "--name", "plain").exit_code == 0
+    lacking = cli("compare", "good", "plain", "--tta")
+    assert lacking.exit_code == 2
+    assert "--tta: plain (ensemble) has no predictions with test-time augmentation" in lacking.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["good", "nobody", "--name", "x"], "no run called 'nobody'"),
+        (["good", "--name", "svm"], "a runner's name; take another, such as svm-ensemble"),
+        (["good", "--name", "Both Of Them"], "use lower-case letters"),
+        (["good", "good", "--name", "x"], "good (default, seed 0) is named twice"),
+        (["good"], "Missing option '--name'"),
+        (["--name", "x"], "Missing argument 'RUNS...'"),
+        (["good", "--name", "x", "--results", "nowhere"], "no results folder nowhere"),
+    ],
+)
+def test_wrong_input_is_one_line(cli, arguments, message):
+    done = cli("ensemble", *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2  # the other says that there is no data for unseen images
+    assert not done.stdout
+
+
+def test_data_of_others_gives_no_unseen_accuracy_and_says_so(cli, tmp_path):
+    done = cli("ensemble", "good", "--name", "blind", "--json", "--labels", "six")
+    assert "no accuracy on unseen images" in done.stderr
+    (record,) = json.loads(done.stdout)
+    assert record["scores"]["accuracy_unseen"] is None
+
+
+def test_the_plan_says_what_is_only_predicted(cli):
+    plan = cli("run", "good", "--plugin", FAULTY, "--dry-run", FER_BENCH_TTA="ten-crop")
+    assert plan.stdout.splitlines()[2].split()[-1] == "predict"
+    assert cli("run", "good", "--plugin", FAULTY, "--dry-run").stdout.splitlines()[2].split()[-1] == "-"
+    assert cli("run", "good", "--tta", "random").exit_code == 2
