@@ -18,7 +18,7 @@ class Series:
 
     def __init__(self, context: Context, nets: int) -> None:
         self.context, self.nets = context, nets
-        self.summaries: list[FitSummary] = []
+        self.summaries: dict[str, FitSummary] = {}
 
     def fit(self, name: str, fit: Callable[[Context], FitSummary]) -> None:
         """Calls ``fit`` with the context of the training called ``name``, also the name of its folder."""
@@ -35,7 +35,7 @@ class Series:
         )
         if own.workdir is not None:
             own.workdir.mkdir(exist_ok=True)
-        self.summaries.append(fit(own))
+        self.summaries[name] = fit(own)
         whole.begun -= begun - own.begun  # what earlier attempts spent on it
         for phase, seconds in own.seconds.items():
             whole.seconds[phase] = whole.seconds.get(phase, 0.0) + seconds
@@ -45,21 +45,31 @@ class Series:
             return {**event, "note": f"{name} {event['note']}"}
         if "epoch" not in event:
             return event
-        epoch = event["epoch"] + sum(summary.epochs_run or 0 for summary in self.summaries)
+        epoch = event["epoch"] + sum(summary.epochs_run or 0 for summary in self.summaries.values())
         return {**event, "stage": 1 + len(self.summaries), "epoch": epoch, "epochs": self.nets * event["epochs"]}
 
     def summary(self) -> FitSummary:
-        """The last training's, with the epochs of all: each training is a stage of the history."""
+        """The last training's, with the epochs of all: each training is a stage of the history.
+
+        ``extra["trainings"]`` has for each its best epoch, counted by itself, and its accuracy on validation data there.
+        """
         history: list[dict[str, float]] = []
         before = 0
-        for stage, summary in enumerate(self.summaries, 1):
+        for stage, summary in enumerate(self.summaries.values(), 1):
             before = len(history)
             history += [{**row, "stage": stage, "epoch": before + row["epoch"]} for row in summary.history]
-        last = self.summaries[-1]
+        last = list(self.summaries.values())[-1]
         return replace(
             last,
             history=history,
             epochs_run=len(history),
-            epochs_planned=sum(summary.epochs_planned or 0 for summary in self.summaries),
+            epochs_planned=sum(summary.epochs_planned or 0 for summary in self.summaries.values()),
             best_epoch=before + (last.best_epoch or 0),
+            extra={**last.extra, "trainings": {name: _best(summary) for name, summary in self.summaries.items()}},
         )
+
+
+def _best(summary: FitSummary) -> dict[str, float]:
+    epoch = summary.best_epoch or len(summary.history)
+    row = summary.history[epoch - 1]
+    return {"best_epoch": epoch, **{name: row[name] for name in ("val_accuracy",) if name in row}}

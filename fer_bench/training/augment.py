@@ -68,8 +68,12 @@ def resample(images: Any, matrix: Any, offset: Any) -> Any:
 
 
 @functools.cache
-def _resample() -> Callable[[Any, Any, Any], Any]:
-    """``resample``; on TensorFlow fused by XLA, five times as fast where the model itself is not compiled by it."""
+def _resample(height: int, width: int) -> Callable[[Any, Any, Any], Any]:
+    """``resample`` for images of one size; on TensorFlow fused by XLA.
+
+    That is five times as fast where the model itself is not compiled by it. One function for images of several sizes
+    would be traced for any size, and ``resample`` needs to know it.
+    """
     if keras.backend.backend() != "tensorflow":
         return resample
     import tensorflow as tf
@@ -224,7 +228,7 @@ class Augment(keras.layers.Layer):
             zoom=(1 + s[4] * a.zoom, 1 + s[5] * a.zoom),
             flip=ops.where(u[6] < 0.5, -1.0, 1.0) if a.flip else ops.ones_like(u[6]),
         )
-        return _resample()(x, matrix, offset)
+        return _resample(height, width)(x, matrix, offset)
 
     def _erase(self, x: Any) -> Any:
         """Random erasing (Zhong et al. 2020): a rectangle of 2-33 % of the area, sides 0.3-3.3, filled with the mean."""

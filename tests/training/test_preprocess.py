@@ -44,6 +44,18 @@ def test_resize_is_bilinear(images):
         np.testing.assert_allclose(ours[..., 0], np.asarray(theirs) / 255, atol=1e-3)
 
 
+@pytest.mark.parametrize(("window", "start"), [(44, 2), (41, 3), (48, 0)])
+def test_a_window_is_the_centre_to_the_pixel(images, window, start):
+    out = run(images, window, 1, "unit", window)
+    wanted = images[:, start : start + window, start : start + window]
+    np.testing.assert_array_equal(out, wanted.astype("float32") / np.float32(255))
+
+
+def test_a_window_is_resized_after_it_is_cut(images):
+    out = run(images, 48, 1, "unit", 40)
+    np.testing.assert_allclose(out, run(images[:, 4:44, 4:44], 48, 1, "unit"), atol=1e-6)
+
+
 def test_normalise_makes_a_row_of_zeros_uniform():
     from keras import ops
 
