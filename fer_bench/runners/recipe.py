@@ -67,11 +67,12 @@ class Recipe:
     """How a model is trained. ``options`` carries what is special to one runner (hyper-parameters of an estimator).
 
     image_size (pixels) and channels describe the model's input; images arrive as 48x48 gray and are resized and copied
-    to three channels inside the compiled step. ``window`` (pixels) is the side of the square that is cut out of the 48x48
-    image before, at a random place in training and in the centre for a prediction; 0 takes the whole image. ``scaling``: "unit" is [0, 1], "signed" is [-1, 1]. ``weights`` is the
-    initialisation that ``--weights auto`` tries first. ``stages`` replaces epochs, learning_rate and batch if given.
-    ``monitor`` is what picks the checkpoint, always on validation data. ``ema`` is the decay of an exponential moving
-    average of the weights, which is what is validated and kept; 0 keeps the weights themselves; see training.average.
+    to three channels inside the compiled step. ``window`` (pixels) is the side of the square that is cut out of the
+    48x48 image before that, at a random place in training and in the middle for a prediction; 0 takes the whole image.
+    ``scaling``: "unit" is [0, 1], "signed" is [-1, 1]. ``weights`` is the initialisation that ``--weights auto`` tries
+    first. ``stages`` replaces epochs, learning_rate and batch if given. ``monitor`` is what picks the checkpoint, always
+    on validation data. ``ema`` is the decay of an exponential moving average of the weights, which is what is validated
+    and kept (0: the weights themselves); see training.average.
     """
 
     image_size: int = 48

@@ -7,12 +7,17 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from ..errors import InputError
+
 
 def centre(images: Any, window: int) -> Any:
     """The square of ``window`` pixels in the middle of images (N, H, W, C), which are at least as large.
 
-    Where the margin is odd, the larger part of it is below and at the right.
+    Where the margin is odd, the larger part of it is below and at the right. Raises InputError for a window that is
+    larger than the images.
     """
+    if window > min(images.shape[1:3]):
+        raise InputError(f"a recipe's window of {window} pixels: the images have {min(images.shape[1:3])}")
     top, left = ((side - window) // 2 for side in images.shape[1:3])
     return images[:, top : top + window, left : left + window]
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer_bench.errors import InputError
+
 
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
@@ -49,6 +51,11 @@ def test_a_window_is_the_centre_to_the_pixel(images, window, start):
     out = run(images, window, 1, "unit", window)
     wanted = images[:, start : start + window, start : start + window]
     np.testing.assert_array_equal(out, wanted.astype("float32") / np.float32(255))
+
+
+def test_a_window_larger_than_the_image(images):
+    with pytest.raises(InputError, match="window of 50 pixels: the images have 48"):
+        run(images, 48, 1, "unit", 50)
 
 
 def test_a_window_is_resized_after_it_is_cut(images):
