@@ -35,7 +35,7 @@ def tiny_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     usage = np.repeat(list(counts), list(counts.values()))
     labels = np.concatenate([np.arange(n) % 7 for n in counts.values()]).astype(np.int8)
     noise = rng.normal(0, 25, (len(labels), 48, 48))
-    images = np.clip(30 + 30 * labels[:, None, None] + noise, 0, 255).astype(np.uint8)
+    images = np.clip(30.0 + 30.0 * labels[:, None, None] + noise, 0, 255).astype(np.uint8)
     path = tmp_path_factory.mktemp("data") / "tiny.npz"
     np.savez(path, images=images, labels=labels, usage=usage)
     return path

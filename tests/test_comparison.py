@@ -124,7 +124,7 @@ def test_two_runs_of_one_name_are_told_apart_by_their_keys(store: Store):
         ("svm", "nobody", "no run called 'nobody'"),
         ("svm", "bare", "predictions.npz is missing"),
         ("svm", "elsewhere", "not of the same images"),
-        ("svm", "damaged", "no readable predictions"),
+        ("svm", "damaged", "not readable as .npz"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(store: Store, a: str, b: str, words: str):

@@ -137,7 +137,7 @@ signal.signal(signal.SIGALRM, _hang)
 
 def outcome(reader: Callable[[Path], None], path: Path, root: Path) -> str:
     """Reads an input under watch: "read" or "refused"; whatever else happens fails."""
-    before = tree(root)
+    before, peak = tree(root), peak_bytes()
     signal.setitimer(signal.ITIMER_REAL, LONGEST_SECONDS)
     with watched() as seen, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -153,11 +153,8 @@ def outcome(reader: Callable[[Path], None], path: Path, root: Path) -> str:
             signal.setitimer(signal.ITIMER_REAL, 0)
     assert seen == []
     assert tree(root) == before
-    assert peak_bytes() < BASELINE + MOST_MEMORY
+    assert peak_bytes() < peak + MOST_MEMORY
     return result
-
-
-BASELINE = peak_bytes()
 
 
 def tree(root: Path) -> list[tuple[str, int, int]]:

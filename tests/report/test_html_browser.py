@@ -23,7 +23,7 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900",
 )  # fmt: skip
-NAME = '<img src=x onerror="window.hacked=1">'
+NAME = 'x<img src=x onerror="window.hacked=1">'
 
 #: Every text that can be seen, with the contrast of its colour to what is painted behind it.
 CONTRASTS = """

@@ -129,7 +129,7 @@ def test_training_on_features_is_training_through_the_backbone(
     assert summary.extra["features"] == "computed"
     assert wanted.extra == {}
     np.testing.assert_allclose(measures(summary), measures(wanted), rtol=tolerance, atol=tolerance)
-    assert summary.history[-1]["loss"] < summary.history[0]["loss"] - 0.02, "nothing was learned"
+    assert summary.history[-1]["loss"] < summary.history[0]["loss"] - 0.01, "nothing was learned"
     assert (summary.best_epoch, summary.init, summary.checkpoint) == (wanted.best_epoch, wanted.init, "validation")
     assert on_features._model is not None
     assert through._model is not None
