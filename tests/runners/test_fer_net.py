@@ -63,7 +63,7 @@ def net(recipe: str = "cpu", epochs: int = 1, kind: type[FerNet] = FerNet, **par
     return runner
 
 
-@pytest.mark.parametrize(("arch", "epochs"), [("vgg", 5), ("resnet", 1)])
+@pytest.mark.parametrize(("arch", "epochs"), [("vgg", 5), pytest.param("resnet", 1, marks=pytest.mark.slow)])
 def test_it_learns_and_looks_at_its_window_alone(arch: str, epochs: int, tmp_path: Path) -> None:
     runner, held = net(epochs=epochs, arch=arch), part(90, seed=2)
     summary = runner.fit(part(120), part(60, seed=1), Context(CLASSES, key="k"))
