@@ -35,6 +35,7 @@ BUILTINS = {
     "inception-v3-flatten": "fer_bench.runners.inception_v3:InceptionV3Flatten",
     "resnet50": "fer_bench.runners.resnet50:ResNet50",
     "staged-cnn": "fer_bench.runners.staged_cnn:StagedCNN",
+    "fer-net": "fer_bench.runners.fer_net:FerNet",
 }
 GROUP = "fer_bench.runners"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")

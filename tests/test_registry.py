@@ -9,7 +9,7 @@ from fer_bench.runners.base import Published, Runner, RunnerInfo
 
 BUILTIN_NAMES = [
     "svm hog-svm xgboost mlp custom-cnn stacked-cnn vgg-bottleneck vgg19-frozen vgg19-full",
-    "mini-xception inception-v3 inception-v3-flatten resnet50 staged-cnn",
+    "mini-xception inception-v3 inception-v3-flatten resnet50 staged-cnn fer-net",
 ]
 
 

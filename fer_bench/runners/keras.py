@@ -24,6 +24,8 @@ class KerasRunner(Runner):
 
     The model that is trained and saved takes (N, 48, 48, 1) uint8: scaling, resizing and copying to three channels are
     its first layer, augmentation is compiled into the training step.
+
+    ``recipe.image_size`` is the side that ``build`` gets, to which the image, or the window of it, is resized.
     """
 
     info: ClassVar[RunnerInfo] = RunnerInfo(family="deep")
@@ -73,6 +75,7 @@ class KerasRunner(Runner):
         """Trains as the recipe says; see training.fit.train for what validation decides.
 
         What is frozen up to a layer called "features" is computed once, where training.bottleneck.cut allows it.
+        ``train.labels`` may also be targets (N, classes) float32, whose rows sum to one.
         """
         import keras
 
@@ -86,7 +89,7 @@ class KerasRunner(Runner):
             core = self.core(len(context.classes), context.weights)
             self._parameters = _parameters(core)
             halves = bottleneck.cut(core, self.recipe, lambda trainable: self.set_trainable(core, trainable))
-            augment = Augment(self.recipe.augmentation, context.seed("augment"), name="augment")
+            augment = Augment(self.recipe.augmentation, context.seed("augment"), self.recipe.window, name="augment")
             # Models that share their layers, so that what is saved holds neither augmentation nor optimizer.
             trained = halves.head if halves else self.on_images(core, augment)
             self.assemble(core)
@@ -188,7 +191,7 @@ class KerasRunner(Runner):
         recipe = self.recipe
         images = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1), dtype="uint8", name="images")
         x = images if augment is None else augment(images)
-        x = Preprocess(recipe.image_size, recipe.channels, recipe.scaling, name="preprocess")(x)
+        x = Preprocess(recipe.image_size, recipe.channels, recipe.scaling, recipe.window, name="preprocess")(x)
         return keras.Model(images, model(x))
 
     def assemble(self, core: keras.Model) -> None:

@@ -15,7 +15,8 @@ class Augmentation:
     rotation and shear are in degrees; shift and zoom are fractions; crop is in pixels of the 48-pixel image (pad by
     that many, cut back at random); noise is the standard deviation on a 0..1 scale; blur the largest Gaussian sigma in
     pixels; contrast a fraction; erase the probability that a random rectangle is blanked; mixup the alpha of the Beta
-    distribution by which two images of a batch, and their labels, are mixed.
+    distribution by which two images of a batch, and their labels, are mixed; cutmix the same, of the share that an image
+    keeps where a box of another one is pasted into it. Where both are given, a batch gets one of them at random.
     """
 
     rotation: float = 0.0
@@ -29,6 +30,7 @@ class Augmentation:
     contrast: float = 0.0
     erase: float = 0.0
     mixup: float = 0.0
+    cutmix: float = 0.0
 
     @property
     def any(self) -> bool:
@@ -65,9 +67,12 @@ class Recipe:
     """How a model is trained. ``options`` carries what is special to one runner (hyper-parameters of an estimator).
 
     image_size (pixels) and channels describe the model's input; images arrive as 48x48 gray and are resized and copied
-    to three channels inside the compiled step. ``scaling``: "unit" is [0, 1], "signed" is [-1, 1]. ``weights`` is the
-    initialisation that ``--weights auto`` tries first. ``stages`` replaces epochs, learning_rate and batch if given.
-    ``monitor`` is what picks the checkpoint, always on validation data.
+    to three channels inside the compiled step. ``window`` (pixels) is the side of the square that is cut out of the
+    48x48 image before that, at a random place in training and in the middle for a prediction; 0 takes the whole image.
+    ``scaling``: "unit" is [0, 1], "signed" is [-1, 1]. ``weights`` is the initialisation that ``--weights auto`` tries
+    first. ``stages`` replaces epochs, learning_rate and batch if given. ``monitor`` is what picks the checkpoint, always
+    on validation data. ``ema`` is the decay of an exponential moving average of the weights, which is what is validated
+    and kept (0: the weights themselves); see training.average.
     """
 
     image_size: int = 48
@@ -90,6 +95,8 @@ class Recipe:
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     weights: Literal["random", "imagenet"] = "random"
     options: tuple[tuple[str, Any], ...] = ()
+    window: int = 0
+    ema: float = 0.0
     note: str = ""
 
     def option(self, name: str, default: Any = None) -> Any:
@@ -110,6 +117,8 @@ class Recipe:
         A field that came later counts where it says something, so that older records keep their keys.
         """
         fields = {k: v for k, v in asdict(self).items() if k != "note"}
-        if not self.augmentation.mixup:
-            del fields["augmentation"]["mixup"]
+        for place, names in ((fields["augmentation"], ("mixup", "cutmix")), (fields, ("window", "ema"))):
+            for name in names:
+                if not place[name]:
+                    del place[name]
         return hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode()).hexdigest()

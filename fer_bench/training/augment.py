@@ -18,6 +18,7 @@ import numpy as np
 from keras import ops
 
 from ..runners.recipe import Augmentation
+from .preprocess import centre
 
 
 def affine_matrix(rotation: Any, shift: Any, shear: Any, zoom: Any, flip: Any) -> tuple[Any, Any]:
@@ -112,9 +113,10 @@ def mix(batch: Any, share: Any) -> Any:
 
 
 class MixedCrossentropy(keras.losses.Loss):
-    """Cross-entropy against the labels mixed as ``augment`` has just mixed the images (mixup, Zhang et al. 2018).
+    """Cross-entropy against the labels mixed as ``augment`` has just mixed the images.
 
-    A sample weight is that of the image with the larger share.
+    That is mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019). A sample weight is that of the image that another one
+    is mixed into.
     """
 
     def __init__(self, augment: Augment, label_smoothing: float = 0.0) -> None:
@@ -130,17 +132,21 @@ class MixedCrossentropy(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable(package="fer_bench")
 class Augment(keras.layers.Layer):
-    """(N, H, W, 1) of 0..255 -> the same shape, float32; changed at random in training, only cast otherwise.
+    """(N, H, W, 1) of 0..255 -> float32 of the same shape or the window's; changed at random in training only.
 
     Args:
         augmentation: an Augmentation, or its fields as a mapping.
         seed: start of the layer's own random sequence.
+        window: side in pixels of the square that is cut out, by whole pixels: in training at a random place, which costs
+            nothing beside the affine map, else in the middle. 0: nothing is cut.
     """
 
-    def __init__(self, augmentation: Augmentation | dict[str, Any], seed: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self, augmentation: Augmentation | dict[str, Any], seed: int = 0, window: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.augmentation = augmentation if isinstance(augmentation, Augmentation) else Augmentation(**augmentation)
-        self.seed = seed
+        self.seed, self.window = seed, window
         self.generator = keras.random.SeedGenerator(seed)
         #: What ``MixedCrossentropy`` needs of the call that is being traced: each image's share in its mixture, or None.
         self.share: Any = None
@@ -148,11 +154,13 @@ class Augment(keras.layers.Layer):
     def call(self, images: Any, training: bool = False) -> Any:
         x = ops.cast(images, "float32")
         self.share = None
-        if not training or not self.augmentation.any:
-            return x
         a = self.augmentation
-        if a.rotation or a.shift or a.shear or a.zoom or a.flip or a.crop:
+        if training and (a.rotation or a.shift or a.shear or a.zoom or a.flip or a.crop or self.window):
             x = self._move(x)
+        if self.window:
+            x = centre(x, self.window)
+        if not training or not a.any:
+            return x
         if a.blur:
             sigma = self._uniform(1, x)[0] * a.blur
             x = gaussian_blur(x, sigma, math.ceil(3 * a.blur))
@@ -165,10 +173,38 @@ class Augment(keras.layers.Layer):
         if a.erase:
             x = self._erase(x)
         x = ops.clip(x, 0.0, 255.0)
+        return self._mixed(x)
+
+    def _mixed(self, x: Any) -> Any:
+        a = self.augmentation
         if a.mixup:
             self.share = beta_share(self._uniform(1, x)[0], a.mixup)
-            x = mix(x, self.share)
-        return x
+            whole = mix(x, self.share)
+        if not a.cutmix:
+            return whole if a.mixup else x
+        box = self._box(x)
+        share, pasted = 1 - ops.mean(ops.cast(box, "float32"), axis=(1, 2, 3)), ops.where(box, ops.flip(x, axis=0), x)
+        if not a.mixup:
+            self.share = share
+            return pasted
+        first = keras.random.uniform((), seed=self.generator) < 0.5
+        self.share = ops.where(first, self.share, share)
+        return ops.where(first, whole, pasted)
+
+    def _box(self, x: Any) -> Any:
+        """CutMix's box as a mask (N, H, W, 1): a Beta draw decides its area, and its centre may be anywhere.
+
+        What lies outside the image is cut off, so that the area may be smaller.
+        """
+        height, width = x.shape[1:3]
+        u = self._uniform(4, x)
+        larger = beta_share(u[0], self.augmentation.cutmix)
+        half = ops.sqrt(ops.where(u[1] < 0.5, larger, 1 - larger)) / 2
+        rows = np.arange(height, dtype="float32").reshape(1, -1, 1, 1) + 0.5
+        columns = np.arange(width, dtype="float32").reshape(1, 1, -1, 1) + 0.5
+        middle, half = ops.reshape(u[2:], (2, -1, 1, 1, 1)), ops.reshape(half, (-1, 1, 1, 1))
+        tall = ops.abs(rows - middle[0] * height) < half * height
+        return tall & (ops.abs(columns - middle[1] * width) < half * width)
 
     def _uniform(self, rows: int, x: Any) -> Any:
         """(rows, N) in [0, 1)."""
@@ -179,8 +215,9 @@ class Augment(keras.layers.Layer):
         height, width = x.shape[1:3]
         u = self._uniform(9, x)
         s = 2 * u - 1
-        # A crop out of the padded image is a shift by whole pixels.
-        crop = ops.floor(u[7:9] * (2 * a.crop + 1)) - a.crop
+        # A crop out of the padded image is a shift by whole pixels, and so is a window before the centre is cut out.
+        margin = height - self.window if self.window else 0
+        crop = ops.floor(u[7:9] * (2 * a.crop + margin + 1)) - (a.crop + margin // 2)
         matrix, offset = affine_matrix(
             rotation=s[0] * a.rotation,
             shift=(s[1] * (a.shift * height) + crop[0], s[2] * (a.shift * width) + crop[1]),
@@ -206,7 +243,12 @@ class Augment(keras.layers.Layer):
         return ops.where(ops.expand_dims(erased, -1), ops.mean(x, axis=(1, 2, 3), keepdims=True), x)
 
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
-        return input_shape
+        return (input_shape[0], self.window, self.window, input_shape[3]) if self.window else input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "augmentation": asdict(self.augmentation), "seed": self.seed}
+        return {
+            **super().get_config(),
+            "augmentation": asdict(self.augmentation),
+            "seed": self.seed,
+            "window": self.window,
+        }

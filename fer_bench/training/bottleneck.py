@@ -41,15 +41,16 @@ class Halves(NamedTuple):
 def cut(core: Any, recipe: Recipe, set_trainable: Callable[[str], None]) -> Halves | None:
     """``core`` cut behind its layer "features", or None where training on features would not be the same training.
 
-    It is the same where an image has the same features in every epoch: the recipe augments nothing and has one stage;
-    up to the cut no weight learns, no batch normalisation is trainable (it would take the statistics of its batch) and
-    nothing is drawn at random (dropout belongs behind the cut); and the rest sees the image through the features alone.
+    It is the same where an image has the same features in every epoch: the recipe augments nothing, cuts no window and
+    has one stage; up to the cut no weight learns, no batch normalisation is trainable (it would take the statistics of
+    its batch) and nothing is drawn at random (dropout belongs behind the cut); and the rest sees the image through the
+    features alone.
 
     Args:
         core: a functional or sequential keras.Model; its layer "features" is no model itself.
         set_trainable: as for ``fit.train``, to which it goes again; called only if the recipe allows the cut.
     """
-    augmented = recipe.augmentation.any or recipe.augment_validation
+    augmented = recipe.augmentation.any or recipe.augment_validation or recipe.window > 0
     if augmented or len(recipe.plan()) > 1 or CUT not in [layer.name for layer in core.layers]:
         return None
     set_trainable(recipe.plan()[0].trainable)

@@ -20,9 +20,17 @@ from ..runners.base import Context, FitSummary
 from ..runners.recipe import Recipe, Stage
 from . import backup
 from .augment import Augment, MixedCrossentropy
+from .average import Average, averaging
 from .batches import EVALUATION_BATCH, AugmentedValidation, Draw, shuffled
 from .progress import Record
 from .resume import Checkpoint
+
+_OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
 
 
 def train(
@@ -47,7 +55,7 @@ def train(
     Args:
         model: a keras.Model with (N, classes) probabilities, not compiled.
         train_x: what the model takes, (N, ...), any dtype.
-        train_y: (N,) labels, integers below len(context.classes).
+        train_y: (N,) labels, integers below len(context.classes), or (N, classes) float32 targets that sum to one.
         sample_weight: (N,) float32, or None.
         val_x, val_y: the same for validation, which picks the epoch; None: the last epoch stands.
         set_trainable: called with each stage's ``trainable`` before the stage is compiled, or skipped as done already.
@@ -63,7 +71,7 @@ def train(
         loop == "auto" and keras.backend.backend() == "jax" and context.device.startswith("gpu")
     )
     classes = len(context.classes)
-    train_y = _one_hot(train_y, classes)
+    train_y = train_y if train_y.ndim == 2 else _one_hot(train_y, classes)
     validation: Any = None
     if val_x is not None and val_y is not None and len(val_y):
         targets = _one_hot(val_y, classes)
@@ -110,7 +118,7 @@ def train(
             seed = context.seed(f"shuffle-{number}")
             watching, best = _callbacks(recipe, context, validation is not None, number)
             saving = backup.Backup(checkpoint, summary, start, total, watching)
-            callbacks = [record, *watching, saving]
+            callbacks = [*([Average(train_x)] if recipe.ema else []), record, *watching, saving]
             if isinstance(validation, AugmentedValidation):
                 callbacks.insert(0, Draw(validation, start.before))
             if whole_epochs:
@@ -190,7 +198,7 @@ def _compile(model: Any, recipe: Recipe, stage: Stage, steps: int) -> None:
 
 
 def _loss(model: Any, recipe: Recipe) -> Any:
-    if recipe.augmentation.mixup:
+    if recipe.augmentation.mixup or recipe.augmentation.cutmix:
         augment = next(layer for layer in model.layers if isinstance(layer, Augment))
         return MixedCrossentropy(augment, recipe.label_smoothing)
     return keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
@@ -210,14 +218,11 @@ def _optimizer(recipe: Recipe, stage: Stage, steps: int) -> Any:
             warmup_target=rate if warmup else None,
             warmup_steps=warmup,
         )
-    decay = recipe.weight_decay or None
-    if recipe.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
-    if recipe.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(rate, weight_decay=decay)
-    if recipe.optimizer == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
-    return keras.optimizers.Adam(rate, weight_decay=decay)
+    kind = averaging(_OPTIMIZERS[recipe.optimizer], recipe.ema)
+    # None is no decay; AdamW takes a number only.
+    decay = recipe.weight_decay if recipe.optimizer == "adamw" else recipe.weight_decay or None
+    nesterov = {"momentum": 0.9, "nesterov": True} if recipe.optimizer == "sgd" else {}
+    return kind(rate, weight_decay=decay, **nesterov)
 
 
 def _mode(monitor: str) -> str:

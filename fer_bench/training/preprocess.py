@@ -7,6 +7,20 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from ..errors import InputError
+
+
+def centre(images: Any, window: int) -> Any:
+    """The square of ``window`` pixels in the middle of images (N, H, W, C), which are at least as large.
+
+    Where the margin is odd, the larger part of it is below and at the right. Raises InputError for a window that is
+    larger than the images.
+    """
+    if window > min(images.shape[1:3]):
+        raise InputError(f"a recipe's window of {window} pixels: the images have {min(images.shape[1:3])}")
+    top, left = ((side - window) // 2 for side in images.shape[1:3])
+    return images[:, top : top + window, left : left + window]
+
 
 @keras.saving.register_keras_serializable(package="fer_bench")
 class Preprocess(keras.layers.Layer):
@@ -16,17 +30,23 @@ class Preprocess(keras.layers.Layer):
         image_size: side of the output in pixels; bilinear where it differs from the input's.
         channels: 1, or 3 equal copies.
         scaling: "unit" maps 0..255 to [0, 1], "signed" to [-1, 1].
+        window: side in pixels of the square in the middle that is looked at; 0 for the whole image.
     """
 
     def __init__(
-        self, image_size: int, channels: int = 1, scaling: Literal["unit", "signed"] = "unit", **kwargs: Any
+        self,
+        image_size: int,
+        channels: int = 1,
+        scaling: Literal["unit", "signed"] = "unit",
+        window: int = 0,
+        **kwargs: Any,
     ) -> None:
         # Pixels stay float32 whatever the model computes in.
         super().__init__(**{**kwargs, "dtype": "float32"})
-        self.image_size, self.channels, self.scaling = image_size, channels, scaling
+        self.image_size, self.channels, self.scaling, self.window = image_size, channels, scaling, window
 
     def call(self, images: Any) -> Any:
-        x = ops.cast(images, "float32")
+        x = ops.cast(centre(images, self.window) if self.window else images, "float32")
         x = x / 127.5 - 1.0 if self.scaling == "signed" else x / 255.0
         if tuple(x.shape[1:3]) != (self.image_size, self.image_size):
             size = (self.image_size, self.image_size)
@@ -37,8 +57,8 @@ class Preprocess(keras.layers.Layer):
         return (input_shape[0], self.image_size, self.image_size, self.channels)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"image_size": self.image_size, "channels": self.channels, "scaling": self.scaling}
-        return {**super().get_config(), **own}
+        own = ("image_size", "channels", "scaling", "window")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
 @keras.saving.register_keras_serializable(package="fer_bench")

@@ -141,11 +141,16 @@ def count_attempt(folder: Path) -> int:
 
 
 def place(folder: Path) -> str | None:
-    """Where another attempt goes on from, in words, or None where it starts anew."""
+    """Where another attempt goes on from, in words, or None where it starts anew.
+
+    A run of several trainings has a folder for each of them below its own; the one that was saved last counts.
+    """
     try:
-        return str(json.loads((folder / STATE).read_text(encoding="utf-8"))["place"])
+        newest = max(folder.rglob(STATE), key=lambda path: path.stat().st_mtime)
+        found = str(json.loads(newest.read_text(encoding="utf-8"))["place"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return found if newest.parent == folder else f"{newest.parent.name} {found}"
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

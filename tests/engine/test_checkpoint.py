@@ -55,10 +55,11 @@ def test_the_option_makes_another_job_with_the_same_seeds(dataset):
     assert "checkpoint picked on test" in picked.title
 
 
+@pytest.mark.parametrize("name", ["xgboost", "fer-net"])
 @pytest.mark.parametrize("split", ["official", "notebook", "notebook-90-10", "kfold-3-0"])
-def test_no_test_label_enters_a_worker_without_the_option(dataset, tmp_path, split):
+def test_no_test_label_enters_a_worker_without_the_option(dataset, tmp_path, split, name):
     """Other test labels, and the worker is given the very same bytes."""
-    (job,) = plan(dataset, ["xgboost"], [split], Options())
+    (job,) = plan(dataset, [name], [split], Options())
     given = training_rows(job)
     assert not {*given["train_rows"], *given["val_rows"]} & set(given["test_rows"])
     labels = dataset.labels.copy()

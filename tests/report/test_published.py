@@ -43,6 +43,7 @@ FIGURES = [
     ("stacked-cnn", "55.0", "validation figure"),
     ("xgboost", "–", ""),
     ("hog-svm", "–", ""),
+    ("fer-net", "–", ""),
 ]
 
 

@@ -130,9 +130,10 @@ def test_every_deep_runner_is_described() -> None:
             assert (info.name, info.family) == (name, "deep")
             assert info.summary
             assert info.source
-            assert info.published
             assert info.demo_epochs
-            assert list(cls.recipes)[:2] == ["published", "tuned"]
+            if not info.source.startswith("none"):
+                assert info.published
+                assert list(cls.recipes)[:2] == ["published", "tuned"]
 
 
 def test_import_leaves_keras_alone() -> None:

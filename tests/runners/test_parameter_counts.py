@@ -102,6 +102,48 @@ def test_resnet50_unfreezes_its_last_two_blocks() -> None:
     assert counts("resnet50", "tuned") == (RESNET + head, RESNET + head - RESNET_STATISTICS)
 
 
+def squeeze(channels: int) -> int:
+    return dense(channels, max(4, channels // 8), channels)
+
+
+def fer_vgg(width: int, head: int, se: bool) -> int:
+    """Pairs of 3x3 convolutions, each with batch normalisation; 44 pixels become 3 after four poolings, rounded up."""
+    total, before = 0, 1
+    for after in (width, 2 * width, 4 * width, 8 * width):
+        total += conv(3, before, after, bias=False) + conv(3, after, after, bias=False) + 2 * 4 * after
+        total += se * squeeze(after)
+        before = after
+    return total + 3 * 3 * before * head + 4 * head + dense(head, 7)
+
+
+def fer_resnet(width: int, se: bool) -> int:
+    """ResNet18 without biases: a stem, two blocks a stage, and a 1x1 projection where a stage halves the sides."""
+    total, before = conv(3, 1, width, bias=False) + 4 * width, width
+    for after in (width, 2 * width, 4 * width, 8 * width):
+        for _ in range(2):
+            total += conv(3, before, after, bias=False) + conv(3, after, after, bias=False) + 2 * 4 * after
+            total += se * squeeze(after) + (before != after) * (before * after + 4 * after)
+            before = after
+    return total + dense(before, 7)
+
+
+@pytest.mark.parametrize("se", [True, False])
+def test_fer_net(se: bool) -> None:
+    assert counts("fer-net", "cpu", se=se)[0] == fer_vgg(32, 512, se)
+    assert counts("fer-net", "gpu", se=se)[0] == fer_vgg(64, 2048, se)
+    assert counts("fer-net", "gpu", se=se, arch="resnet")[0] == fer_resnet(64, se)
+    assert counts("fer-net", "cpu", se=se, arch="resnet", width=16)[0] == fer_resnet(16, se)
+
+
+def test_fer_nets_resnet_is_resnet18() -> None:
+    """torchvision's resnet18 has 11,689,512 parameters and 4,800 pairs of means and variances.
+
+    Its stem sees three colours through 7x7, and its last layer has 1,000 classes.
+    """
+    torchvision = 11_689_512 + 2 * 4_800
+    assert fer_resnet(64, se=False) == torchvision - (49 * 3 - 9) * 64 - dense(512, 1000) + dense(512, 7)
+
+
 @pytest.mark.parametrize(("n", "m", "k", "filters"), [(1, 3, 1, 8), (2, 4, 2, 32), (3, 5, 0, 4)])
 def test_stacked_cnn_parameters_shape_the_net(n: int, m: int, k: int, filters: int) -> None:
     blocks, before = 0, 3

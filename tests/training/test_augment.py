@@ -76,6 +76,7 @@ EVERYTHING = Augmentation(
     contrast=0.3,
     erase=0.5,
     mixup=0.4,
+    cutmix=1.0,
 )
 
 
@@ -128,6 +129,31 @@ def test_crop_shifts_by_whole_pixels_within_its_range(faces):
     assert len(set(seen)) == 25
 
 
+def test_a_window_lies_anywhere_in_training_and_else_in_the_middle(faces):
+    from keras import ops
+
+    from fer_bench.training.augment import Augment
+
+    many = np.repeat(faces[:1], 300, axis=0)
+    layer = Augment(Augmentation(), 1, window=45)
+    out = ops.convert_to_numpy(layer(many, training=True))
+    assert out.shape == layer.compute_output_shape(many.shape) == (300, 45, 45, 1)
+    possible = {(i, j): faces[0, i : i + 45, j : j + 45] for i in range(4) for j in range(4)}
+    seen = [next(at for at, image in possible.items() if np.array_equal(image, one)) for one in out]
+    assert set(seen) == set(possible)
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(faces, training=False)), faces[:, 1:46, 1:46])
+
+
+def test_the_middle_is_where_prediction_looks(faces):
+    from keras import ops
+
+    from fer_bench.training.augment import Augment
+    from fer_bench.training.preprocess import Preprocess
+
+    middle = ops.convert_to_numpy(Augment(Augmentation(), window=41)(faces, training=False)) / 255
+    np.testing.assert_allclose(ops.convert_to_numpy(Preprocess(41, window=41)(faces)), middle, atol=1e-6)
+
+
 def test_noise_has_the_named_spread():
     gray = np.full((50, 48, 48, 1), 128, "float32")
     assert run(Augmentation(noise=0.1), gray).std() == pytest.approx(25.5, rel=0.02)
@@ -173,11 +199,54 @@ def test_mixup_pairs_images_by_the_larger_part_of_a_beta_draw(alpha):
     assert layer.share is None
 
 
+def boxes_of_the_paper(alpha: float, side: int, count: int) -> np.ndarray:
+    """Shares (count,) that images keep under CutMix as its authors wrote it (Yun et al. 2019, algorithm 1)."""
+    rng = np.random.default_rng(3)
+    length = (side * np.sqrt(1 - rng.beta(alpha, alpha, count))).astype(int)
+    ends = []
+    for middle in rng.integers(0, side, (2, count)):
+        ends.append(np.clip(middle + length // 2, 0, side) - np.clip(middle - length // 2, 0, side))
+    return 1 - ends[0] * ends[1] / side**2
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_cutmix_pastes_a_box_whose_area_is_the_labels_share(alpha):
+    from scipy import stats
+
+    from fer_bench.training.augment import Augment
+
+    dark, bright = np.zeros((1500, 40, 40, 1), np.uint8), np.full((1500, 40, 40, 1), 255, np.uint8)
+    layer = Augment(Augmentation(cutmix=alpha), seed=5)
+    mixed = np.asarray(layer(np.concatenate([dark, bright]), training=True))[..., 0]
+    assert set(np.unique(mixed)) == {0, 255}
+    pasted = (mixed == 255) != np.repeat([False, True], 1500)[:, None, None]
+    np.testing.assert_allclose(1 - pasted.mean(axis=(1, 2)), np.asarray(layer.share), atol=1e-6)
+    for one in pasted[:200]:
+        np.testing.assert_array_equal(one, one.any(axis=1)[:, None] & one.any(axis=0))
+    # They round a box's sides down to even numbers of pixels.
+    assert stats.ks_2samp(np.asarray(layer.share), boxes_of_the_paper(alpha, 4000, 3000)).statistic < 0.05
+
+
+def test_a_batch_is_mixed_either_way_where_both_are_asked_for():
+    from fer_bench.training.augment import Augment
+
+    layer = Augment(Augmentation(mixup=1.0, cutmix=1.0), seed=5)
+    batch = np.repeat([0, 255], 30).astype(np.uint8).reshape(-1, 1, 1, 1) * np.ones((1, 20, 20, 1), np.uint8)
+    ways = set()
+    for _ in range(12):
+        mixed, share = np.asarray(layer(batch, training=True)), np.asarray(layer.share)
+        own = np.where(batch == 255, mixed, 255 - mixed).mean(axis=(1, 2, 3)) / 255
+        np.testing.assert_allclose(own, share, atol=1e-5)
+        cut = np.isin(mixed, (0, 255)).all(axis=(1, 2, 3))
+        ways.add("cut" if cut.all() else "mixed" if cut.mean() < 0.2 else "some of each")
+    assert ways == {"cut", "mixed"}
+
+
 def test_layer_survives_its_config():
     from fer_bench.training.augment import Augment
 
-    again = Augment.from_config(Augment(EVERYTHING, 7).get_config())
-    assert (again.augmentation, again.seed) == (EVERYTHING, 7)
+    again = Augment.from_config(Augment(EVERYTHING, 7, 40).get_config())
+    assert (again.augmentation, again.seed, again.window) == (EVERYTHING, 7, 40)
 
 
 def test_a_model_that_augments_can_still_be_compiled_by_xla():

@@ -238,6 +238,46 @@ def test_mixup_mixes_the_labels_as_it_mixes_the_images(compiled):
     assert summary.history[0]["val_loss"] == pytest.approx(0, abs=1e-4)
 
 
+def test_cutmix_mixes_the_labels_as_it_mixes_the_images(compiled):
+    """As above, but that the share of an image is that of its pixels, whatever Beta draw has led to them."""
+    import keras
+
+    from fer_bench.training.augment import Augment
+    from fer_bench.training.fit import train
+
+    augmentation = Augmentation(cutmix=1.0)
+    y = np.arange(1000) % 2
+    x = np.repeat(255 * (1 - y), 64).reshape(-1, 8, 8, 1).astype(np.uint8)
+    augment = Augment(augmentation, seed=1)
+    augment(x[:500], training=True)
+    share = np.clip(np.asarray(augment.share), 1e-7, 1 - 1e-7)
+    entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share)).mean()
+    images = keras.Input((8, 8, 1), dtype="uint8")
+    white = keras.layers.GlobalAveragePooling2D()(Augment(augmentation, seed=1)(images))
+    white = keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)(keras.layers.Rescaling(1 / 255)(white))
+    model = keras.Model(images, keras.layers.Concatenate()([white, 1 - white]))
+    recipe = Recipe(epochs=1, batch=500, learning_rate=0.0, augmentation=augmentation)
+    summary = train(model, x, y, None, x[:50], y[:50], recipe, Context(("white", "black")))
+    assert summary.history[0]["loss"] == pytest.approx(entropy / 2, abs=0.03)
+    assert summary.history[0]["val_loss"] == pytest.approx(0, abs=1e-4)
+
+
+def test_targets_may_be_probabilities():
+    """A net that sees nothing of its images learns the mean of its targets, and one-hot targets are labels."""
+    from fer_bench.training.fit import train
+
+    x, y = data()
+    blind, targets = linear(), np.random.default_rng(2).dirichlet((1, 2, 3), len(x)).astype("float32")
+    recipe = replace(RECIPE, optimizer="sgd", learning_rate=1.0, epochs=60, batch=60)
+    train(blind, np.zeros_like(x), targets, None, None, None, recipe, Context(CLASSES))
+    np.testing.assert_allclose(blind.predict_on_batch(x[:1] * 0)[0], targets.mean(axis=0), atol=1e-3)
+    losses = [
+        [row["loss"] for row in train(linear(), x, given, None, x, y, RECIPE, Context(CLASSES)).history]
+        for given in (y, np.eye(3, dtype="float32")[y])
+    ]
+    assert losses[0] == losses[1]
+
+
 def test_label_smoothing_keeps_probabilities_from_the_corners():
     x, _ = data()
     sharp, smooth = linear(), linear()

@@ -27,7 +27,9 @@ def test_the_figures_that_the_field_quotes(application: str, size: int, giga: fl
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="asks TensorFlow's profiler")
-@pytest.mark.parametrize("name", ["custom-cnn", "mini-xception", "mlp", "staged-cnn"])
+@pytest.mark.parametrize(
+    "name", ["custom-cnn", "mini-xception", "mlp", "staged-cnn", "fer-net", "fer-net[arch=resnet]"]
+)
 def test_as_tensorflows_profiler_counts(name: str) -> None:
     runner = make(name)
     core = runner.core(7, "random")  # type: ignore[attr-defined]

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer_bench.errors import InputError
+
 
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
@@ -42,6 +44,23 @@ def test_resize_is_bilinear(images):
     for ours, image in zip(out, images, strict=True):
         theirs = Image.fromarray(image[..., 0].astype("float32")).resize((75, 75), Image.Resampling.BILINEAR)
         np.testing.assert_allclose(ours[..., 0], np.asarray(theirs) / 255, atol=1e-3)
+
+
+@pytest.mark.parametrize(("window", "start"), [(44, 2), (41, 3), (48, 0)])
+def test_a_window_is_the_centre_to_the_pixel(images, window, start):
+    out = run(images, window, 1, "unit", window)
+    wanted = images[:, start : start + window, start : start + window]
+    np.testing.assert_array_equal(out, wanted.astype("float32") / np.float32(255))
+
+
+def test_a_window_larger_than_the_image(images):
+    with pytest.raises(InputError, match="window of 50 pixels: the images have 48"):
+        run(images, 48, 1, "unit", 50)
+
+
+def test_a_window_is_resized_after_it_is_cut(images):
+    out = run(images, 48, 1, "unit", 40)
+    np.testing.assert_allclose(out, run(images[:, 4:44, 4:44], 48, 1, "unit"), atol=1e-6)
 
 
 def test_normalise_makes_a_row_of_zeros_uniform():

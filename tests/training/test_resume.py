@@ -118,6 +118,7 @@ RECIPES = {
     "adam, the rate falls": replace(PLAIN, reduce_lr=ReduceLR("val_loss", factor=0.5, patience=1)),
     "sgd, cosine": replace(PLAIN, optimizer="sgd", schedule="cosine", warmup_epochs=1, monitor="val_accuracy"),
     "stops early": replace(PLAIN, epochs=9, early_stopping=EarlyStopping("val_loss", patience=3)),
+    "the weights are averaged": replace(PLAIN, optimizer="sgd", ema=0.9, monitor="val_accuracy"),
     "validation is augmented": replace(PLAIN, augment_validation=True, augmentation=Augmentation(noise=0.2)),
     "stages": replace(PLAIN, optimizer="adamw", stages=(Stage(2, 0.01, 20, "all"), Stage(2, 0.02, 30, "head"))),
 }
