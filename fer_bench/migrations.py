@@ -33,10 +33,10 @@ def migrated(record: Any) -> dict[str, Any]:
     """
     version = record.get("schema_version") if isinstance(record, dict) else None
     if type(version) is not int or version < 1:
-        raise InputError(f"not a record: schema_version {version!r}; move it away and run again")
+        raise InputError(f"not a record: schema_version {repr(version)[:40]}; move it away and run again")
     if version > SCHEMA_VERSION:
         raise InputError(
-            f"schema_version {version} is of a later fer-bench, this one knows {SCHEMA_VERSION}; upgrade it"
+            f"schema_version {str(version)[:40]} is of a later fer-bench, this one knows {SCHEMA_VERSION}; upgrade it"
         )
     for step in range(version, SCHEMA_VERSION):
         record = MIGRATIONS[step](record)

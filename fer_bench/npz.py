@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -18,6 +19,9 @@ MOST_BYTES = 2 << 30
 #: Members beyond this are no set of arrays that anything here writes.
 MOST_ARRAYS = 100
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+#: What numpy lets through, beside ValueError, of the parser that it reads a header with.
+_NO_HEADER = (SyntaxError, tokenize.TokenError, RecursionError, MemoryError, TypeError)
 
 
 def load_npz(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
@@ -49,7 +53,10 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> np.nd
         version = np.lib.format.read_magic(member)
         if version not in _HEADERS:
             raise InputError(f"{where} is of the .npy format {version[0]}.{version[1]}; 1.0 and 2.0 are known")
-        shape, fortran, dtype = _HEADERS[version](member)
+        try:
+            shape, fortran, dtype = _HEADERS[version](member)
+        except _NO_HEADER as error:
+            raise InputError(f"{where} has a header that can't be understood ({type(error).__name__})") from None
         if dtype.kind not in "biufUS":
             raise InputError(f"{where} is {str(dtype)[:60]}; numbers or texts are wanted")
         size, stored = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()

@@ -64,6 +64,13 @@ def test_what_is_no_object_is_no_record(fields: object):
         migrated(fields)
 
 
+@pytest.mark.parametrize("version", [10**999, "," * 3000])
+def test_a_long_version_makes_no_long_line(version: object):
+    with pytest.raises(InputError) as refused:
+        migrated({"schema_version": version})
+    assert len(str(refused.value)) < 200
+
+
 def test_a_later_version_is_named(tmp_path: Path):
     path = tmp_path / "record.json"
     text = record("svm").model_dump_json().replace(f'"schema_version":{SCHEMA_VERSION}', '"schema_version":99')

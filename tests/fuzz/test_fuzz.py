@@ -23,7 +23,7 @@ from fer_bench.data.dataset import EMOTIONS
 from fer_bench.data.reader import read, read_foreign
 from fer_bench.errors import InputError
 from fer_bench.evaluation import EVALUATION, read_evaluations
-from fer_bench.external_file import read_outside
+from fer_bench.external_file import TOLERANCE, read_outside
 from fer_bench.ranking import leaderboards
 from fer_bench.report import markdown
 from fer_bench.report.history import read_history
@@ -61,7 +61,7 @@ def _check(data: Any) -> None:
 def read_predicted(path: Path) -> None:
     found = read_outside(path, EMOTIONS)
     assert found.probabilities.shape == (len(found.rows), 7)
-    np.testing.assert_allclose(found.probabilities.astype(float).sum(axis=1), 1, atol=0.011)
+    np.testing.assert_allclose(found.probabilities.astype(float).sum(axis=1), 1, atol=TOLERANCE + 1e-3)
 
 
 def read_saved(path: Path) -> None:
