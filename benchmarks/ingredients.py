@@ -20,8 +20,7 @@ import click
 import numpy as np
 from tabulate import tabulate
 
-from fer_bench import durable, load_dataset, make_split
-from fer_bench.data import Dataset
+from fer_bench import Dataset, durable, load_dataset, make_split
 from fer_bench.errors import InputError
 from fer_bench.runners.base import Context, Part
 from fer_bench.runners.fer_net import FerNet

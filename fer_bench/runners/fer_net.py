@@ -65,8 +65,8 @@ class FerNet(KerasRunner):
         family="deep",
         summary="VGG or ResNet18 for 48-pixel faces, from scratch, in two budgets",
         source="none (ours); after Khaireddin and Chen, arXiv 2105.03588",
-        demo_epochs=2,
-        demo_limit=40,
+        demo_epochs=1,
+        demo_limit=30,
         notes=(
             "cpu: at most 60 minutes on two cores; gpu: at most 10 minutes on one H100.",
             "distilled: several nets by recipe gpu from different seeds, then one that learns from labels and from their "

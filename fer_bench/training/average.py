@@ -17,7 +17,7 @@ from .batches import EVALUATION_BATCH, order
 
 #: Images from which batch normalisation's statistics under the averages are taken; Wu and Johnson 2021
 #: (arXiv 2105.07576) find that a thousand are enough.
-STATISTICS_IMAGES = 2048
+STATISTICS_IMAGES = 1024
 
 
 def averaging(kind: type[Any], decay: float) -> type[Any]:
@@ -91,12 +91,16 @@ class Average(keras.callbacks.Callback):
 
 
 def _training_pass(model: Any) -> Callable[[np.ndarray], object]:
-    """What passes a batch through ``model`` as in training, for what that leaves in its variables."""
+    """What passes a batch through ``model`` as in training, for what that leaves in its variables; compiled at first use."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        compiled: Callable[[np.ndarray], object] = tf.function(lambda inputs: model(inputs, training=True))
+        return compiled
     if keras.backend.backend() != "jax":
         return lambda inputs: model(inputs, training=True)
     import jax
 
-    # Layer by layer, JAX would compile every operation by itself.
     after = jax.jit(lambda *state: model.stateless_call(*state, training=True)[1])
 
     def pass_through(inputs: np.ndarray) -> None:
