@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 import tokenize
 import zipfile
 import zlib
@@ -34,6 +35,8 @@ def load_npz(path: Path, names: Collection[str] | None = None) -> dict[str, np.n
         InputError: anything else that keeps it from being read.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(f"{path}: not a plain file")
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             check_zip(path, members.values(), MOST_ARRAYS, MOST_BYTES)

@@ -39,6 +39,8 @@ def _faults(record: RunRecord) -> Iterator[str]:
         texts += [text for member in record.ensemble.members for text in (member.runner, member.recipe, member.started)]
     if any(len(text) > LONGEST_TEXT or "\n" in text for text in texts):
         yield f"a name of more than {LONGEST_TEXT} characters or several lines"
+    if (record.status == "ok") != (record.scores is not None):
+        yield f"status {record.status} {'with' if record.scores else 'without'} scores"
     if job.test_images < 0 or record.seconds < 0:
         yield "a negative number of images or seconds"
     if any(value is not None and value < 0 for name, value in record.cost if name != "phases"):

@@ -156,38 +156,39 @@ def load_plugins(extra: Sequence[str] = ()) -> list[str]:
     An entry point names a Runner class, or a module that registers some. What was loaded before is not loaded again.
 
     Returns:
-        One line for each plugin that could not be used; none of its runners is registered.
+        One line for each installed plugin that could not be used; none of its runners is registered.
 
     Raises:
-        InputError: an item of ``extra`` is neither a file nor a module.
+        InputError: an item of ``extra`` is neither a file nor a module, or could not be used: somebody asked for it.
     """
     warnings = []
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
         package = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-        warnings += _load(f"{point.name} = {point.value}", package, partial(_use, point))
+        if reason := _load(f"{point.name} = {point.value}", package, partial(_use, point)):
+            warnings.append(f"plugin {point.name} = {point.value} ({package}) is left out: {reason}")
     for item in extra:
-        warnings += _load(item, item, _importer(item))
+        if reason := _load(item, item, _importer(item)):
+            raise InputError(f"plugin {item}: {reason}")
     return warnings
 
 
-def _load(label: str, where: str, load: Callable[[], ModuleType | type[Runner]]) -> list[str]:
-    """Runs one plugin's ``load``; a plugin that fails leaves nothing behind but its warning."""
+def _load(label: str, where: str, load: Callable[[], ModuleType | type[Runner]]) -> str:
+    """Runs one plugin's ``load``; why it can't be used, "" where it can. One that fails leaves nothing behind."""
     if label in _loaded:
-        return []
+        return ""
     before = dict(_plugins)
-    left_out = f"plugin {label} is left out:" if label == where else f"plugin {label} ({where}) is left out:"
     try:
         found = load()
     except (Exception, SystemExit) as error:
         _plugins.clear()
         _plugins.update(before)
-        return [f"{left_out} {type(error).__name__}: {' '.join(str(error).split())}"]
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
     module = found.__name__ if isinstance(found, ModuleType) else found.__module__
     if not any(f"{cls.__module__}.".startswith(f"{module}.") for cls in _plugins.values()) and _plugins == before:
-        return [f'{left_out} it registers no runner; decorate its class with @fer_bench.register("name")']
+        return 'it registers no runner; decorate its class with @fer_bench.register("name")'
     _origins.update(dict.fromkeys(_plugins.keys() - before.keys(), where))
     _loaded.add(label)
-    return []
+    return ""
 
 
 def _use(point: EntryPoint) -> ModuleType | type[Runner]:

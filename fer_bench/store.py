@@ -112,13 +112,27 @@ def stored_predictions(runs: Iterable[StoredRun]) -> dict[str, Predictions]:
     return found
 
 
+def damaged_predictions(runs: Iterable[StoredRun]) -> list[str]:
+    """One line for each run whose predictions are there and can't be read."""
+    problems = []
+    for run in runs:
+        if (run.folder / PREDICTIONS).exists():
+            try:
+                load_predictions(run.folder)
+            except InputError as error:
+                problems.append(str(error))
+    return problems
+
+
 def read_record(path: Path) -> RunRecord:
     """One record.json, brought to this program's version. Raises InputError where it can't be read or is of a later one."""
     try:
         record = RunRecord.model_validate(migrated(read_json(path)))
     except InputError as error:
         text = str(error)
-        raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+        text = text if text.startswith(str(path)) else f"{path}: {text}"
+        advice = "" if "; " in text.removeprefix(str(path)) else "; move it away and run again"
+        raise InputError(text + advice) from None
     except OSError as error:
         raise InputError(f"{path}: not a readable record ({error}); move it away and run again") from None
     except ValidationError as error:
@@ -227,14 +241,16 @@ class Store:
     def commit(self, record: RunRecord, artifacts: Path | None) -> Path:
         """Puts a record, with the files of ``artifacts`` (moved), in its place, replacing what stood there."""
         final, scratch = self.folder(record.job), self.work(record.job)
-        fresh = scratch / "new"
-        if artifacts is not None:
-            artifacts.rename(fresh)
-        else:
-            fresh.mkdir()
-        (fresh / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        self.publish(fresh, final)
-        self.clean(scratch)
+        try:
+            fresh = scratch / "new"
+            if artifacts is not None:
+                artifacts.rename(fresh)
+            else:
+                fresh.mkdir()
+            (fresh / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            self.publish(fresh, final)
+        finally:
+            self.clean(scratch)
         return final
 
     def publish(self, fresh: Path, final: Path) -> None:

@@ -125,16 +125,15 @@ def test_a_module_is_a_plugin(tmp_path, monkeypatch):
         ("x = 1", "it registers no runner"),
     ],
 )
-def test_a_broken_plugin_costs_one_warning_and_leaves_nothing(tmp_path, body, reason):
-    bad, good = tmp_path / "bad.py", tmp_path / "good.py"
+def test_a_broken_plugin_that_was_asked_for_is_refused_and_leaves_nothing(tmp_path, body, reason):
+    bad = tmp_path / "bad.py"
     bad.write_text(body)
-    good.write_text(GOOD)
-    warnings = registry.load_plugins([str(bad), str(good)])
-    assert len(warnings) == 1
-    assert "\n" not in warnings[0]
-    assert f"plugin {bad} is left out: " in warnings[0]
-    assert reason in warnings[0]
-    assert registry.names()[len(registry.BUILTINS) :] == ["from-file"]
+    with pytest.raises(InputError) as refused:
+        registry.load_plugins([str(bad)])
+    assert "\n" not in str(refused.value)
+    assert f"plugin {bad}: " in str(refused.value)
+    assert reason in str(refused.value)
+    assert registry.names()[len(registry.BUILTINS) :] == []
 
 
 @pytest.mark.parametrize(
@@ -197,8 +196,8 @@ def test_two_plugin_files_of_one_name_are_told_apart(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.py").write_text(GOOD.replace("from-file", f"from-{folder}"))
-    (warning,) = registry.load_plugins([str(tmp_path / "a" / "mine.py"), str(tmp_path / "b" / "mine.py")])
-    assert "rename one" in warning
+    with pytest.raises(InputError, match="rename one"):
+        registry.load_plugins([str(tmp_path / "a" / "mine.py"), str(tmp_path / "b" / "mine.py")])
     assert registry.names()[len(registry.BUILTINS) :] == ["from-a"]
 
 

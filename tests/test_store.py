@@ -21,7 +21,7 @@ from made_records import keep, leftovers, record
 
 from fer_bench import durable
 from fer_bench.errors import InputError
-from fer_bench.store import Store
+from fer_bench.store import Store, load_predictions, read_record
 
 KILLED = -signal.SIGKILL if os.name == "posix" else None
 posix = pytest.mark.skipif(os.name != "posix", reason="needs fork and SIGKILL")
@@ -244,3 +244,27 @@ def test_a_folder_without_locks_is_one_clear_line(store: Store):
     (store.root / ".work" / "locks").write_text("no folder")
     with pytest.raises(InputError, match="can't be locked"), store.claim(JOB):
         pass
+
+
+@posix
+def test_what_is_no_plain_file_is_refused_and_not_waited_for(store: Store):
+    folder = keep(store, record("svm"))
+    for name, reader in (
+        ("predictions.npz", load_predictions),
+        ("record.json", lambda _: read_record(folder / "record.json")),
+    ):
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+        with pytest.raises(InputError, match="not a plain file"):
+            reader(folder)
+
+
+def test_a_run_that_went_well_has_scores(store: Store):
+    path = keep(store, record("svm")) / "record.json"
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps({**fields, "scores": None}))
+    with pytest.raises(InputError, match=r"status ok without scores.*; move it away and run again"):
+        read_record(path)
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(InputError, match=r"not readable as JSON.*; move it away and run again"):
+        read_record(path)

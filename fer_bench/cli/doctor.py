@@ -157,9 +157,15 @@ def check_results(folder: Path) -> Check:
     """Whether results can be written, and how much room there is."""
     import shutil
 
+    from ..store import Store
+
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         return Check("results", "broken", f"{folder}: can't be written", "choose another folder with --results")
+    problems = Store(folder).scan()[1] if folder.is_dir() else []
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return Check("results", "note", f"{folder}: unreadable records", f"{problems[0]}{more}")
     free = shutil.disk_usage(there).free / GIB
     advice = "" if free >= 2 else "all trained models take up to 2 GiB; --no-models keeps none"
     return Check("results", "note" if advice else "ok", f"{folder}, {free:.1f} GiB free", advice)

@@ -74,7 +74,8 @@ def state_of(event: Mapping[str, Any]) -> str:
     """An event in words: epoch 3/20 accuracy .412 validation .387."""
     if event.get("phase") or event.get("note"):
         return str(event.get("phase") or event["note"])
-    words = [f"epoch {event.get('epoch', '?')}/{event.get('epochs', '?')}"]
+    so_far = ", so far:" if event.get("step") else ""
+    words = [f"epoch {event.get('epoch', '?')}/{event.get('epochs', '?')}{so_far}"]
     for key, name in (
         ("loss", "loss"),
         ("accuracy", "accuracy"),

@@ -29,7 +29,7 @@ def report_command(results: str, data: str | None, plugins: tuple[str, ...], as_
     Where the data of a leaderboard is at hand, the faces that its best model gets wrong are drawn in sheets/, which git
     ignores.
 
-    Exit codes: 0 all went well, 1 some record can't be read (the report leaves it out), 2 no records.
+    Exit codes: 0 all went well, 1 some record (the report leaves it out) or predictions can't be read, 2 no records.
     """
     root = Path(results)
     if not root.is_dir():
@@ -37,11 +37,12 @@ def report_command(results: str, data: str | None, plugins: tuple[str, ...], as_
     from .. import registry
     from ..ranking import leaderboards
     from ..report import frame, write_report
-    from ..store import Store
+    from ..store import Store, damaged_predictions
 
     for warning in registry.load_plugins(plugins):
         click.echo(f"fer-bench: warning: {warning}", err=True)
     runs, problems = Store(root).scan()
+    problems += damaged_predictions(runs)
     for problem in problems:
         click.echo(f"fer-bench: {problem}", err=True)
     infos = registry.infos()
@@ -87,9 +88,10 @@ def data_of(board: Board, path: str | None) -> Dataset | None:
     """What is at hand under a board's labels: the embedded set, ``path`` or what was downloaded; None without any."""
     from ..data import SYNTHETIC, find, load_dataset
     from ..data.schemes import SCHEMES, apply_scheme
+    from ..data.synthetic import synthetic
 
     if board.dataset.startswith(SYNTHETIC):
-        dataset = load_dataset(SYNTHETIC)
+        dataset = synthetic()
     elif find(path)[0] is not None:
         dataset = load_dataset(path)
     else:

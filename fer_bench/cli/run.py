@@ -177,8 +177,7 @@ def run_command(
             "are trained again",
             err=True,
         )
-    if done := sum(not step.pending and not step.problem for step in steps):
-        click.echo(f"fer-bench: {done} of {len(steps)} jobs done already; --force runs them again", err=True)
+    announce_done(steps)
     stop_on_signals()
     interrupted = False
     with observer() as watcher:
@@ -186,7 +185,8 @@ def run_command(
             records = sweep(steps, store, chosen, watcher, fail_fast=fail_fast, jobs=jobs)
         except Interrupted as stop:
             records, interrupted = stop.records, True
-    print_results(records, store, dataset.digest, sorted({step.job.info.split for step in steps}), as_json)
+    known = [step.problem for step in unreadable]
+    print_results(records, store, dataset.digest, sorted({step.job.info.split for step in steps}), as_json, known)
     if interrupted:
         sys.exit(130)
     failed = [f"{record.job.runner} ({record.status})" for record in records if is_failure(record.status)]
@@ -195,6 +195,17 @@ def run_command(
     if failed:
         click.echo(f"fer-bench: {len(failed)} of {len(steps)} runs failed: {', '.join(failed)}{again}", err=True)
         sys.exit(1)
+
+
+def announce_done(steps: Sequence[Step]) -> None:
+    """Which jobs are not run because of what is on record."""
+    from ..engine.execute import is_failure
+
+    known = [step.record.status for step in steps if step.record and not step.pending]
+    failed = sum(is_failure(status) for status in known)
+    how = f", {failed} of which failed: --rerun failed tries those, --force all" if failed else "; --force runs them"
+    if known:
+        click.echo(f"fer-bench: {len(known)} of {len(steps)} jobs are on record already{how} again", err=True)
 
 
 def stop_on_signals() -> None:
@@ -272,9 +283,14 @@ def state_of(step: Step) -> str:
 
 
 def print_results(
-    records: Sequence[RunRecord], store: Store, dataset_digest: str, splits: Sequence[str], as_json: bool
+    records: Sequence[RunRecord],
+    store: Store,
+    dataset_digest: str,
+    splits: Sequence[str],
+    as_json: bool,
+    known: Sequence[str | None] = (),
 ) -> None:
-    """The leaderboards that these runs belong to, from all records of the store."""
+    """The leaderboards that these runs belong to, from all records of the store; ``known`` problems are not told again."""
     import json
 
     if as_json:
@@ -286,7 +302,7 @@ def print_results(
     from ..store import stored_predictions
 
     runs, problems = store.scan()
-    for problem in problems:
+    for problem in set(problems) - set(known):
         click.echo(f"fer-bench: warning: {problem}", err=True)
     for board in boards([run.record for run in runs], registry.infos()):
         if board.dataset_digest == dataset_digest and board.split in splits:

@@ -203,6 +203,8 @@ def decode(content: bytes, where: str) -> np.ndarray:
                 return _gray(file, where)
     except InputError:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{where}: an image of more than {MAX_PIXELS:,} pixels, which are the limit") from None
     except UnidentifiedImageError:
         raise InputError(f"{where}: not an image that can be read ({', '.join(_FORMATS)} can)") from None
     except Exception as error:

@@ -65,7 +65,7 @@ def execute(
             try:
                 outcome = attempt(job, work, state, options, device, variables, retries.batch_divisor, report, stop)
                 if not stop.is_set() and retries.again(outcome):
-                    report({"phase": retries.words})
+                    report({"note": retries.words})
                     continue
                 scores = validation_scores = tta = None
                 if outcome.status == "ok":

@@ -84,7 +84,8 @@ def watch(
 
 def start(work: Path, environment: Mapping[str, str], module: str) -> subprocess.Popen[bytes]:
     """Starts a worker under its guard, where there can be one."""
-    command = [sys.executable, "-P", "-m", module, str(work)]
+    # The package imports the worker's module, too, which Python would warn of in each log.
+    command = [sys.executable, "-P", "-W", "ignore::RuntimeWarning:runpy", "-m", module, str(work)]
     if os.name == "posix":
         command = [sys.executable, "-P", guard.__file__, *command]
     with (work / LOG).open("wb") as log:

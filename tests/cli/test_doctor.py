@@ -95,8 +95,16 @@ def test_weights_in_the_keras_cache_are_found(monkeypatch, tmp_path):
 
 def test_broken_plugins_are_told(tmp_path):
     (tmp_path / "bad.py").write_text("1 / 0")
-    assert "ZeroDivisionError" in examine("--plugin", str(tmp_path / "bad.py"))["plugin"]["value"]
+    assert "ZeroDivisionError" in examine("--plugin", str(tmp_path / "bad.py"), code=1)["plugin"]["value"]
     assert examine("--plugin", "no_such_module_anywhere", code=1)["plugin"]["state"] == "broken"
+
+
+def test_records_that_cannot_be_read_are_told(tmp_path):
+    path = tmp_path / "results" / "a" / "b" / "c" / "d" / "record.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    check = examine("--results", str(tmp_path / "results"))["results"]
+    assert (check["state"], str(path) in check["advice"]) == ("note", True)
 
 
 def test_for_people_each_advice_follows_its_finding(tmp_path):

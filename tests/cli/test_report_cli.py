@@ -57,6 +57,14 @@ def test_nothing_to_report_is_one_line_and_code_2(tmp_path: Path):
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_damaged_predictions_are_named(results: Path):
+    (path,) = (results / "fer2013" / "official" / "svm").rglob("predictions.npz")
+    path.write_bytes(b"nothing")
+    done = invoke("--results", str(results))
+    assert done.exit_code == 1
+    assert f"{path}: not readable as .npz" in done.stderr
+
+
 def test_an_unreadable_record_is_named_and_the_rest_reported(results: Path):
     broken = results / "fer2013" / "official" / "xgboost" / "published-s0-12345678" / "record.json"
     broken.parent.mkdir(parents=True)

@@ -87,6 +87,7 @@ def test_every_failure_is_a_record_and_the_others_go_on(go, tmp_path, name, stat
 def test_the_log_of_a_failure_is_in_its_record(go):
     (record,) = go("raises")
     assert any("the model is on fire" in line for line in record.failure.log_tail)
+    assert not any("RuntimeWarning" in line for line in record.failure.log_tail)
 
 
 def test_noise_on_stdout_is_not_taken_for_an_outcome(go):
