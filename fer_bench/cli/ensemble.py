@@ -66,7 +66,7 @@ def ensemble_command(
     from ..records import ENSEMBLE
     from ..select import select
     from ..store import Store
-    from .run import print_results
+    from .tables import print_results
 
     for warning in registry.load_plugins():
         click.echo(f"fer-bench: warning: {warning}", err=True)

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from .tables import print_plan, print_results
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..engine import Step
     from ..engine.job import Job
-    from ..records import RunRecord
-    from ..store import Store
 
 #: Runs at a time on the embedded set, at most: each takes about a gigabyte.
 DEMO_JOBS = 4
@@ -240,72 +239,3 @@ def announce_left_out(planned: Sequence[Job], names: Sequence[str], options: Any
         there = {job.info.runner for job in planned}
         left_out = ", ".join(name for name in registry.names() if name not in there)
         click.echo(f"fer-bench: --checkpoint test leaves out what picks no epoch: {left_out}", err=True)
-
-
-def print_plan(steps: Sequence[Step], store: Store, as_json: bool) -> None:
-    """The jobs, with what the store already has, and what another process runs at the moment."""
-    import json
-
-    running = {step.job.info.key for step in steps if store.claimed(step.job.info)}
-    if as_json:
-        plan = [
-            {
-                **s.job.info.model_dump(),
-                "status": state_of(s) if s.record or s.problem else None,
-                "run": s.pending,
-                "tta": s.job.tta,
-                "running": s.job.info.key in running,
-            }
-            for s in steps
-        ]
-        click.echo(json.dumps(plan, indent=1))
-        return
-    from tabulate import tabulate
-
-    header = ["runner", "recipe", "split", "seed", "train", "epochs", "key", "state", "to do"]
-    rows = []
-    for step in steps:
-        info = step.job.info
-        state = "running" if info.key in running else state_of(step)
-        epochs = info.epochs or info.recipe_fields.get("epochs", "-")
-        cells = [step.job.spec, info.recipe, info.split, info.seed, info.train_images, epochs, info.key[:8], state]
-        to_do = "wait" if info.key in running else "predict" if step.views else "run"
-        rows.append([*cells, to_do if step.pending else "-"])
-    click.echo(tabulate(rows, header))
-    click.echo(f"{sum(s.pending for s in steps)} of {len(steps)} jobs to run")
-
-
-def state_of(step: Step) -> str:
-    """What the store has of a job."""
-    if step.problem:
-        return "unreadable"
-    return step.record.status if step.record else "not run"
-
-
-def print_results(
-    records: Sequence[RunRecord],
-    store: Store,
-    dataset_digest: str,
-    splits: Sequence[str],
-    as_json: bool,
-    known: Sequence[str | None] = (),
-) -> None:
-    """The leaderboards that these runs belong to, from all records of the store; ``known`` problems are not told again."""
-    import json
-
-    if as_json:
-        click.echo(json.dumps([record.model_dump() for record in records], indent=1))
-        return
-    from .. import registry
-    from ..leaderboard import boards
-    from ..ranking import ranked
-    from ..store import stored_predictions
-
-    runs, problems = store.scan()
-    for problem in set(problems) - set(known):
-        click.echo(f"fer-bench: warning: {problem}", err=True)
-    for board in boards([run.record for run in runs], registry.infos()):
-        if board.dataset_digest == dataset_digest and board.split in splits:
-            predictions = stored_predictions(run for run in runs if run.record.job.split_digest == board.split_digest)
-            click.echo(f"\n{ranked(board, predictions).text()}")
-    click.echo(f"fer-bench: records in {store.root}; `fer-bench report` writes tables and pictures", err=True)

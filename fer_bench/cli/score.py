@@ -60,7 +60,7 @@ def score_command(
     from ..records import EXTERNAL
     from ..splits import expand, make_split
     from ..store import Store
-    from .run import print_results
+    from .tables import print_results
 
     if name is None and not dry_run:
         raise InputError("a --name is wanted, for the system's row on the board; --dry-run only scores")
