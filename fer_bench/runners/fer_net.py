@@ -1,4 +1,4 @@
-"""fer-net: the best network for 48-pixel faces that we could train from scratch, in two budgets, and distilled.
+"""fer-net: our own network for 48-pixel faces, trained from scratch, in two budgets, and distilled.
 
 The two shapes that are known to work on FER-2013 are VGG's pairs of 3x3 convolutions with batch normalisation (Simonyan and
 Zisserman 2015; Khaireddin and Chen 2021, arXiv 2105.03588) and ResNet18 with a 3x3 stem (He et al. 2016), either with
