@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from shaky import MOMENTS
 
 from fer_bench import registry
 from fer_bench.data import load_dataset
@@ -28,6 +27,8 @@ from fer_bench.metrics import score
 from fer_bench.store import PREDICTIONS, RECORD, Store, load_predictions
 
 SHAKY = str(Path(__file__).with_name("shaky.py"))
+#: Where in a run of shaky.py a fault may happen: in a step of the fit, while it predicts, while it saves.
+MOMENTS = (*(f"step {step}" for step in range(5)), "predict", "save")
 FER_BENCH = [sys.executable, "-c", "from fer_bench.cli import main; main()"]
 #: Seconds, of quick runners; real ones have more.
 TIMEOUT, STALL = 20, 5

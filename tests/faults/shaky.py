@@ -17,8 +17,6 @@ from fer_bench import register
 from fer_bench.runners.base import FitSummary, Runner
 
 STEPS = 5
-#: Where a fault may happen: in a step of the fit, while it predicts, while it saves.
-MOMENTS = (*(f"step {step}" for step in range(STEPS)), "predict", "save")
 
 
 @register("shaky")
