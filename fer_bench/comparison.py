@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import InputError
+from .predictions import load_predictions
 from .ranking import Answers, answers
 from .select import System
 from .stats import Estimate, Resampled, bootstrap_p, paired_p, resample
-from .store import load_predictions
 
 #: Images on which two systems disagree that are named, at most.
 NAMED = 49

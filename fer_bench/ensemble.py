@@ -16,10 +16,11 @@ from . import provenance
 from .ensemble_choice import choose, fitted_weights
 from .errors import InputError
 from .metrics import Scores, score
+from .predictions import load_predictions
 from .ranking import Answers, answers
 from .records import ENSEMBLE, EXTERNAL, Cost, Ensemble, Environment, JobInfo, Member, RunRecord, TestTime, Training
 from .splits import Split
-from .store import RECORD, StoredRun, load_predictions, read_record
+from .store import RECORD, StoredRun, read_record
 
 #: What picked an ensemble's checkpoints, of several the first that picked any member's.
 CHECKPOINTS = ("test", "unknown", "validation", "last", "none")

@@ -17,9 +17,10 @@ from .data.dataset import USAGES, Dataset
 from .errors import InputError
 from .external_file import Outside, read_outside
 from .metrics import score, score_answers
+from .predictions import Predictions
 from .records import EXTERNAL, Environment, JobInfo, RunRecord, Training
 from .splits import Split
-from .store import Predictions, Store
+from .store import Store
 
 
 class Scored(NamedTuple):

@@ -10,9 +10,10 @@ from itertools import combinations
 import numpy as np
 
 from .leaderboard import Board, Expected, Pair, boards
+from .predictions import Predictions, stored_predictions
 from .rows import Row
 from .stats import Resampled, holm, paired_p, ranks, resample
-from .store import Predictions, StoredRun, stored_predictions
+from .store import StoredRun
 
 NO_PREDICTIONS = "no predictions on the test images of this board"
 INTERVALS = ("accuracy", "macro_f1")
@@ -62,7 +63,7 @@ def ranked(board: Board, predictions: Mapping[str, Predictions]) -> Board:
     5 %), so that rows which nothing sets apart share one. Rows without predictions, those of an older version, and those
     whose checkpoint the test part picked have none, and are compared with nothing.
 
-    board: from ``boards``. predictions: by job key, such as ``store.stored_predictions`` reads.
+    board: from ``boards``. predictions: by job key, such as ``predictions.stored_predictions`` reads.
     """
     given = {place: _answers(row, board, predictions) for place, row in enumerate(board.rows) if row.runs}
     found = _most_common({place: one for place, one in given.items() if one is not None})

@@ -13,8 +13,9 @@ from sklearn.metrics import f1_score, recall_score
 from fer_bench.comparison import Comparison, compare
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.errors import InputError
+from fer_bench.predictions import Predictions
 from fer_bench.select import select
-from fer_bench.store import Predictions, Store
+from fer_bench.store import Store
 
 
 @pytest.fixture

@@ -20,10 +20,11 @@ from fer_bench.errors import InputError
 from fer_bench.leaderboard import Board, boards
 from fer_bench.metrics import score
 from fer_bench.named import commit
+from fer_bench.predictions import Predictions, load_predictions
 from fer_bench.records import Cost, Environment, TestTime
 from fer_bench.select import select
 from fer_bench.splits import make_split
-from fer_bench.store import PREDICTIONS, Predictions, Store, StoredRun, load_predictions
+from fer_bench.store import PREDICTIONS, Store, StoredRun
 
 IMAGES, HELD = 60, 40
 TAKEN = "is taken ({})"

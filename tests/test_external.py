@@ -19,9 +19,10 @@ from fer_bench.external import commit, score_file
 from fer_bench.leaderboard import boards
 from fer_bench.metrics import score
 from fer_bench.named import check_name
+from fer_bench.predictions import load_predictions
 from fer_bench.records import EXTERNAL
 from fer_bench.splits import make_split
-from fer_bench.store import Store, StoredRun, load_predictions
+from fer_bench.store import Store, StoredRun
 
 WORDS = ("Angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 

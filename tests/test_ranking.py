@@ -13,10 +13,11 @@ from made_records import keep, predictions, record
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.leaderboard import Board, boards
 from fer_bench.metrics import score
+from fer_bench.predictions import Predictions, stored_predictions
 from fer_bench.ranking import NO_PREDICTIONS, leaderboards, ranked
 from fer_bench.records import RunRecord
 from fer_bench.stats import resample
-from fer_bench.store import Predictions, Store, stored_predictions
+from fer_bench.store import Store
 
 
 def ranks(board: Board) -> dict[str, int | None]:

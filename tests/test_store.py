@@ -21,7 +21,8 @@ from made_records import keep, leftovers, record
 
 from fer_bench import durable
 from fer_bench.errors import InputError
-from fer_bench.store import Store, load_predictions, read_record
+from fer_bench.predictions import load_predictions
+from fer_bench.store import Store, read_record
 
 KILLED = -signal.SIGKILL if os.name == "posix" else None
 posix = pytest.mark.skipif(os.name != "posix", reason="needs fork and SIGKILL")

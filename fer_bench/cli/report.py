@@ -35,9 +35,10 @@ def report_command(results: str, data: str | None, plugins: tuple[str, ...], as_
     if not root.is_dir():
         raise InputError(f"no results folder {root}; `fer-bench run` makes one, --results names another")
     from .. import registry
+    from ..predictions import damaged_predictions
     from ..ranking import leaderboards
     from ..report import frame, write_report
-    from ..store import Store, damaged_predictions
+    from ..store import Store
 
     for warning in registry.load_plugins(plugins):
         click.echo(f"fer-bench: warning: {warning}", err=True)

@@ -69,8 +69,8 @@ def print_results(
         return
     from .. import registry
     from ..leaderboard import boards
+    from ..predictions import stored_predictions
     from ..ranking import ranked
-    from ..store import stored_predictions
 
     runs, problems = store.scan()
     for problem in set(problems) - set(known):

@@ -11,8 +11,9 @@ import numpy as np
 
 from .. import provenance
 from ..errors import InputError
+from ..predictions import load_predictions
 from ..records import Failure, RunRecord
-from ..store import MODEL, PREDICTIONS, Store, load_predictions
+from ..store import MODEL, PREDICTIONS, Store
 from ..training import device as devices
 from .execute import naming_full_disk, score_predictions
 from .job import Job, Options

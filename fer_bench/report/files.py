@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..predictions import Predictions, load_predictions
 from ..records import RunRecord
-from ..store import HISTORY, PREDICTIONS, Predictions, load_predictions
+from ..store import HISTORY, PREDICTIONS
 from .history import read_history
 
 #: Where the files of a run are, by its job's key and its start.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..leaderboard import Board
+from ..predictions import Predictions
 from ..records import JobInfo
 from ..rows import Row
-from ..store import Predictions
 from .files import Folders, predictions_of
 
 #: Of the bootstrap over test images.

@@ -13,7 +13,8 @@ from PIL import Image
 
 from fer_bench.cli import main
 from fer_bench.data import load_dataset
-from fer_bench.store import Predictions, Store, load_predictions
+from fer_bench.predictions import Predictions, load_predictions
+from fer_bench.store import Store
 
 
 @pytest.fixture(autouse=True)

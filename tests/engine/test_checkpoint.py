@@ -18,9 +18,10 @@ from fer_bench.engine import run
 from fer_bench.engine.execute import prepare
 from fer_bench.engine.job import Options, key_of, plan, seed_key, training_rows
 from fer_bench.errors import InputError
+from fer_bench.predictions import load_predictions
 from fer_bench.ranking import leaderboards
 from fer_bench.records import ENSEMBLE, EXTERNAL
-from fer_bench.store import Store, load_predictions, read_record
+from fer_bench.store import Store, read_record
 
 RESULTS = Path(__file__).parents[2] / "results"
 ON_TEST = Options(checkpoint="test")

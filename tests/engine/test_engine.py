@@ -20,9 +20,10 @@ from fer_bench.engine.job import Options, plan
 from fer_bench.engine.worker import load_parts
 from fer_bench.errors import InputError
 from fer_bench.metrics import score
+from fer_bench.predictions import load_predictions
 from fer_bench.provenance import cores
 from fer_bench.records import SCHEMA_VERSION
-from fer_bench.store import Store, load_predictions
+from fer_bench.store import Store
 
 FAULTY = str(Path(__file__).with_name("faulty.py"))
 

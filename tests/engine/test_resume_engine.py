@@ -17,7 +17,8 @@ import pytest
 from made_records import leftovers
 
 from fer_bench.engine import run
-from fer_bench.store import Store, load_predictions
+from fer_bench.predictions import load_predictions
+from fer_bench.store import Store
 
 PLUGIN = str(Path(__file__).with_name("broken_off.py"))
 

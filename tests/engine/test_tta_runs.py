@@ -15,9 +15,10 @@ from fer_bench.engine import run, survey
 from fer_bench.engine.job import Options, plan, seed_key
 from fer_bench.errors import InputError
 from fer_bench.metrics import score
+from fer_bench.predictions import load_predictions
 from fer_bench.records import RunRecord
 from fer_bench.splits import make_split
-from fer_bench.store import MODEL, Store, load_predictions
+from fer_bench.store import MODEL, Store
 from fer_bench.training.tta import Augmented
 
 FAULTY = str(Path(__file__).with_name("faulty.py"))

@@ -24,7 +24,8 @@ from fer_bench.data import load_dataset
 from fer_bench.engine.job import Options, plan
 from fer_bench.leaderboard import boards
 from fer_bench.metrics import score
-from fer_bench.store import PREDICTIONS, RECORD, Store, load_predictions
+from fer_bench.predictions import load_predictions
+from fer_bench.store import PREDICTIONS, RECORD, Store
 
 SHAKY = str(Path(__file__).with_name("shaky.py"))
 #: Where in a run of shaky.py a fault may happen: in a step of the fit, while it predicts, while it saves.
