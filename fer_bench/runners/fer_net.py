@@ -31,7 +31,7 @@ _CPU = Recipe(
     schedule="cosine",
     warmup_epochs=2,
     batch=128,
-    epochs=52,
+    epochs=48,
     augmentation=Augmentation(rotation=12, shear=8, zoom=0.12, flip=True, erase=0.2),
     label_smoothing=0.1,
     monitor="val_accuracy",
@@ -158,8 +158,10 @@ def _convolution(x: keras.KerasTensor, filters: int, size: int = 3, stride: int 
     """Without bias, and batch normalisation."""
     from keras import layers
 
+    from ..training.batch_norm import BatchNormalization
+
     x = layers.Conv2D(filters, size, strides=stride, padding="same", use_bias=False)(x)
-    return layers.BatchNormalization()(x)
+    return BatchNormalization()(x)
 
 
 def _excited(x: keras.KerasTensor) -> keras.KerasTensor:
