@@ -83,9 +83,9 @@ class _InTensorFlow:
         options = tf.data.Options()
         # As Keras has it: rewriting the graph would copy all that the pipeline holds.
         options.experimental_optimization.apply_default_optimizations = False
-        self.data = (
-            steps.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE).with_options(options)
-        )
+        # What tunes a pipeline may sleep for many seconds when the epoch's iterator is given up, and fit waits for it.
+        options.autotune.enabled = False
+        self.data = steps.map(batch_of).prefetch(4).with_options(options)
 
     def begin(self, epoch: int) -> None:
         self.order.assign(order(self.rows, self.seed, epoch))
