@@ -25,28 +25,30 @@ if TYPE_CHECKING:
 _CPU = Recipe(
     image_size=44,
     window=44,
-    optimizer="sgd",
-    learning_rate=0.08,
-    weight_decay=5e-4,
+    optimizer="adamw",
+    learning_rate=0.004,
+    weight_decay=0.05,
     schedule="cosine",
     warmup_epochs=2,
     batch=128,
-    epochs=48,
-    augmentation=Augmentation(rotation=12, shear=8, zoom=0.12, flip=True, erase=0.2),
+    epochs=42,
+    augmentation=Augmentation(rotation=12, shear=8, zoom=0.12, flip=True, erase=0.1),
     label_smoothing=0.1,
     monitor="val_accuracy",
     ema=0.998,
     precision="mixed_bfloat16",
-    options=(("width", 32), ("dense", 512), ("dropout", 0.4)),
+    options=(("width", 32), ("dense", 512), ("dropout", 0.4), ("stage_dropout", 0.05)),
 )
 _GPU = replace(
     _CPU,
-    learning_rate=0.1,
+    optimizer="sgd",
+    learning_rate=0.08,
+    weight_decay=5e-4,
     warmup_epochs=5,
     epochs=250,
     augmentation=Augmentation(rotation=15, shear=8, zoom=0.15, flip=True, erase=0.4, mixup=0.2, cutmix=1.0),
     ema=0.999,
-    options=(("width", 64), ("dense", 2048), ("dropout", 0.5)),
+    options=(("width", 64), ("dense", 2048), ("dropout", 0.5), ("stage_dropout", 0.1)),
 )
 
 
@@ -56,8 +58,9 @@ class FerNet(KerasRunner):
     Parameters: ``arch`` "vgg" or "resnet"; ``width``, the filters of the first stage (0: the recipe's own); ``se``,
     squeeze-and-excitation after each stage (vgg) or block (resnet).
 
-    Options of the recipe: ``width``; ``dense``, the width of VGG's head; ``dropout`` before the last layer; ``members``
-    and ``teaching`` make ``fit`` a distillation, see there.
+    Options of the recipe: ``width``; ``dense``, the width of VGG's head; ``dropout`` before the last layer, and
+    ``stage_dropout`` after VGG's stages, times 0, 1, 2 and 3; ``members`` and ``teaching`` make ``fit`` a distillation,
+    see there.
     """
 
     info = RunnerInfo(
@@ -107,7 +110,7 @@ class FerNet(KerasRunner):
             x = layers.MaxPooling2D(padding="same")(x)
             if self.params["se"]:
                 x = _excited(x)
-            x = layers.Dropout(0.1 + 0.05 * stage)(x)
+            x = layers.Dropout(stage * self.recipe.option("stage_dropout"))(x)
         x = layers.Dense(self.recipe.option("dense"), use_bias=False)(layers.Flatten()(x))
         return layers.ReLU()(layers.BatchNormalization()(x))
 
