@@ -2,13 +2,14 @@
 
 Leaves one ingredient out at a time, or adds one that the recipe lacks, trains on Training, and scores the last epoch on
 PublicTest: nothing picks a checkpoint, and PrivateTest is never looked at. Writes each result to ingredients.json as it is
-there and passes over what is there already, so it may be broken off; prints the table. Needs FER_BENCH_DATA.
+there and passes over what is there already, so it may be broken off; then the table to ingredients.md. Needs FER_BENCH_DATA.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 from dataclasses import replace
@@ -26,6 +27,20 @@ from fer_bench.runners.base import Context, Part
 from fer_bench.runners.fer_net import FerNet
 
 RESULTS = Path(__file__).resolve().parent / "ingredients.json"
+
+PAGE = """\
+# What each ingredient of fer-net is worth
+
+Accuracy in percent on PublicTest after the last epoch, mean ± standard deviation over seeds, of recipe *{recipe}* with {width}
+filters in the first stage, {epochs} epochs and {images:,} images of Training. One ingredient at a time is left out, or added
+where the recipe lacks it; *worth* is the difference, seed by seed. Nothing picked a checkpoint, and PrivateTest was not looked
+at. With {seeds} seeds, differences below about a point are noise, and a short training of a narrow net likes less
+regularisation than a long one of a wide net.
+
+{table}
+
+Made by `{command}`.
+"""
 
 Row = dict[str, Any]
 
@@ -150,7 +165,9 @@ def figure(values: list[float], sign: str = "") -> str:
 @click.option("--images", type=click.IntRange(1), default=28_709, show_default=True, help="Of Training, at most.")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="[default: ingredients.json here]")
+@click.option(
+    "--results", type=click.Path(path_type=Path), default=RESULTS, help="JSON. [default: ingredients.json here]"
+)
 def main(recipe: str, epochs: int | None, width: int, images: int, seeds: int, device: str, results: Path) -> None:
     """What each ingredient of fer-net's recipe is worth on PublicTest."""
     from fer_bench.training.device import choose_backend, choose_device, environment
@@ -179,7 +196,17 @@ def main(recipe: str, epochs: int | None, width: int, images: int, seeds: int, d
             rows.append({"what": name, **own, **train(runner, dataset, images, seed, device)})
             durable.write(results, json.dumps(rows, indent=1).encode(), results.parent)
             click.echo(f"seed {seed}, {name}: {rows[-1]['accuracy']:.4f} in {rows[-1]['seconds']} s", err=True)
-    click.echo(table(base, rows, images, seeds))
+    page = PAGE.format(
+        recipe=recipe,
+        width=base.params["width"] or base.recipe.option("width"),
+        epochs=base.recipe.epochs,
+        images=images,
+        seeds=seeds,
+        table=table(base, rows, images, seeds),
+        command=shlex.join(["python", "-m", "benchmarks.ingredients", *sys.argv[1:]]),
+    )
+    durable.write(results.with_suffix(".md"), page.encode(), results.parent)
+    click.echo(page)
 
 
 if __name__ == "__main__":

@@ -132,7 +132,6 @@ class KerasRunner(Runner):
 
     def load(self, directory: Path) -> None:
         """Reads model.keras, which runs no code; InputError where that can't be done."""
-        from ..training import preprocess  # noqa: F401  registers the layers that the file names
         from ..training.model_file import load_model
 
         self._model = load_model(directory / FILE, self._packages)

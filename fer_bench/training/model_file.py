@@ -76,6 +76,8 @@ def load_model(path: Path, packages: Collection[str] = OURS) -> keras.Model:
     """
     import keras
 
+    from . import batch_norm, preprocess  # noqa: F401  register the layers of what we saved
+
     check_keras(path, packages)
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)

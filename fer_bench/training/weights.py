@@ -85,8 +85,6 @@ def load_into(model: Any, path: str | Path, packages: Collection[str] = model_fi
     Raises:
         InputError: no such file, another kind of file, one that is not safe to load, or weights of other shapes.
     """
-    from . import preprocess  # noqa: F401  a model that we saved holds its layers
-
     path = Path(path)
     if not path.is_file():
         raise InputError(
