@@ -39,6 +39,11 @@ SUITES = (
         "published recipe freezes a backbone that the tuned one trains, tuned stands against a baseline that trains the "
         "same layers, and *backbone frozen* is the recipe as published.",
     ),
+    (
+        "normalisation",
+        "Batch normalisation",
+        "With the ReLU after it, forwards and backwards, as in fer-net's first stage; both lines in turn.",
+    ),
     ("svm", "SVM", "Fit on 8,000 rows, predict 2,000 others."),
     (
         "predict: latency of one image",
