@@ -32,12 +32,12 @@ _CPU = Recipe(
     warmup_epochs=2,
     batch=128,
     epochs=42,
-    augmentation=Augmentation(rotation=12, shear=8, zoom=0.12, flip=True, erase=0.1, mixup=0.2),
+    augmentation=Augmentation(rotation=12, shear=8, zoom=0.12, flip=True, erase=0.1),
     label_smoothing=0.1,
     monitor="val_accuracy",
     ema=0.998,
     precision="mixed_bfloat16",
-    options=(("width", 32), ("dense", 512), ("dropout", 0.4), ("stage_dropout", 0.08)),
+    options=(("width", 32), ("dense", 512), ("dropout", 0.4), ("stage_dropout", 0.05)),
 )
 _GPU = replace(
     _CPU,
