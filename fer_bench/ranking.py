@@ -9,7 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
-from .leaderboard import Board, Expected, Pair, boards
+from .board import Board, Pair
+from .leaderboard import Expected, boards
 from .predictions import Predictions, stored_predictions
 from .rows import Row
 from .stats import Resampled, holm, paired_p, ranks, resample

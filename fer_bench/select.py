@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .board import Board
 from .errors import InputError
-from .leaderboard import Board, boards
+from .leaderboard import boards
 from .rows import Row
 from .store import StoredRun
 

@@ -13,11 +13,12 @@ import pytest
 from made_records import keep, record
 
 from fer_bench import ensemble_choice
+from fer_bench.board import Board
 from fer_bench.data import load_dataset
 from fer_bench.ensemble import average
 from fer_bench.ensemble_choice import choose, fitted_weights
 from fer_bench.errors import InputError
-from fer_bench.leaderboard import Board, boards
+from fer_bench.leaderboard import boards
 from fer_bench.metrics import score
 from fer_bench.named import commit
 from fer_bench.predictions import Predictions, load_predictions

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from made_records import keep, predictions, record
 
+from fer_bench.board import Board
 from fer_bench.data.dataset import EMOTIONS
-from fer_bench.leaderboard import Board, boards
+from fer_bench.leaderboard import boards
 from fer_bench.metrics import score
 from fer_bench.predictions import Predictions, stored_predictions
 from fer_bench.ranking import NO_PREDICTIONS, leaderboards, ranked

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from made_records import answers, keep, record
 
+from fer_bench.board import WIDTH
 from fer_bench.errors import InputError
-from fer_bench.leaderboard import WIDTH, boards
+from fer_bench.leaderboard import boards
 from fer_bench.metrics import score
 from fer_bench.records import Environment, RunRecord, TestTime
 from fer_bench.report import write_report

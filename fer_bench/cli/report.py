@@ -12,8 +12,8 @@ import click
 from ..errors import InputError
 
 if TYPE_CHECKING:
+    from ..board import Board
     from ..data.dataset import Dataset
-    from ..leaderboard import Board
 
 
 @click.command(epilog="Example: fer-bench report --results results")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import durable
+from ..board import Board, file_name
 from ..errors import InputError
 from ..evaluation import Evaluation, read_evaluations
-from ..leaderboard import Board, file_name
 from ..ranking import leaderboards
 from ..rows import Row
 from ..runners.base import RunnerInfo

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..leaderboard import Board
+from ..board import Board
 from ..rows import Row
 from .labels import place_labels
 from .plots import DPI, png

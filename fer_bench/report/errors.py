@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..board import Board
 from ..columns import percent
-from ..leaderboard import Board
 from ..metrics import calibration_error
 from ..records import RunRecord
 from ..rows import Row

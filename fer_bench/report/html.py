@@ -11,8 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ..board import Board
 from ..columns import accuracy_text
-from ..leaderboard import Board
 from ..store import StoredRun
 from .page_data import page_data
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..board import Board, shorten
 from ..columns import percent
-from ..leaderboard import Board, shorten
 from ..records import RunRecord
 from ..rows import Row
 from ..stats import Estimate

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from ..leaderboard import Board
+from ..board import Board
 from ..metrics import Scores
 from ..records import RunRecord
 from ..rows import Row, average

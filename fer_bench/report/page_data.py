@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import numpy as np
 
+from ..board import Board, file_name
 from ..columns import COLUMNS, percent
-from ..leaderboard import Board, file_name
 from ..metrics import Scores
 from ..records import RunRecord
 from ..rows import Row

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..leaderboard import Board
+from ..board import Board
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..board import Board
 from ..columns import percent
 from ..data.dataset import EMOTIONS
-from ..leaderboard import Board
 from ..metrics import BinaryScores, binary_scores
 from ..rows import NOT_RUN, Row
 from ..runners.base import Published, RunnerInfo

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..board import Board
 from ..columns import percent
 from ..data.dataset import EMOTIONS
-from ..leaderboard import Board
 from ..metrics import BinaryScores, binary_scores
 from ..records import RunRecord
 from ..rows import NOT_RUN, average

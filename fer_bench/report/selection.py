@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..leaderboard import Board
+from ..board import Board
 from ..predictions import Predictions
 from ..records import JobInfo
 from ..rows import Row

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from made_records import record
 
+from fer_bench.board import Board
 from fer_bench.columns import quantity
-from fer_bench.leaderboard import Board, boards
+from fer_bench.leaderboard import boards
 from fer_bench.records import Cost, Environment, RunRecord
 from fer_bench.report import cost_plots, write_report
 from fer_bench.report.cost_plots import pareto

@@ -18,7 +18,8 @@ import pandas as pd
 import pytest
 from made_records import record
 
-from fer_bench.leaderboard import Board, boards
+from fer_bench.board import Board
+from fer_bench.leaderboard import boards
 from fer_bench.records import Cost, Environment, RunRecord
 from fer_bench.report import html
 from fer_bench.report.page_data import EPOCHS, page_data
