@@ -144,7 +144,7 @@ def _common_method(runs: Sequence[StoredRun]) -> Literal["flip", "ten-crop"]:
     without = [_title(run) for run in runs if not run.record.tta]
     if without:
         raise InputError(
-            f"--tta: {', '.join(without)} has no predictions with it; `fer-bench run` with --tta adds them"
+            f"--tta: no predictions with it for {', '.join(without)}; `fer-bench run` with --tta adds them"
         )
     if len(methods) > 1:
         there = ", ".join(f"{method} of {_title(run)}" for method, run in sorted(methods.items()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import fmean
@@ -168,13 +168,16 @@ class Row:
 
 
 def _composition(ensemble: Ensemble) -> str:
-    """ "mean of 3 runs (equal weights): 2 mini-xception (tuned), 1 svm (published)"."""
-    kinds = Counter(f"{member.runner} ({member.recipe})" for member in ensemble.members)
-    runs = ", ".join(f"{count} {name}" for name, count in kinds.items())
+    """ "mean of 3 runs (equal weights): 2 mini-xception (tuned), 1 svm (published)", or with what each weighs in all."""
+    kinds: dict[str, list[float]] = defaultdict(list)
+    for member in ensemble.members:
+        kinds[f"{member.runner} ({member.recipe})"].append(member.weight)
+    equal = len({member.weight for member in ensemble.members}) == 1
+    heaviest_first = kinds if equal else sorted(kinds, key=lambda kind: -sum(kinds[kind]))
+    runs = ", ".join(f"{len(kinds[kind]) if equal else f'{sum(kinds[kind]):.2f}'} {kind}" for kind in heaviest_first)
     how = "weights fitted on validation" if ensemble.weights == "validation" else "equal weights"
     if ensemble.chosen:
-        equal = ensemble.weights == "equal"
-        how = f"chosen from {len(ensemble.candidates)} on validation{'' if equal else ', as were their weights'}"
+        how = f"chosen from {len(ensemble.candidates)}, with their weights, on validation"
     size = len(ensemble.members)
     return f"mean of {size} {'run' if size == 1 else 'runs'} ({how}): {runs}"
 

@@ -239,8 +239,17 @@ def test_it_is_a_row_of_its_own_that_says_what_it_is(results, three):
     assert len(rows) == 4
     row = rows["mean"]
     assert (row.family, row.recipe, len(row.runs), row.rankable) == ("ensemble", "ensemble", 1, True)
-    assert "chosen from 3 on validation" in row.note()
+    assert "chosen from 3, with their weights, on validation" in row.note()
     assert select(results.store.scan()[0], "mean").row.label == "mean"
+
+
+def test_its_note_has_the_weights_the_heaviest_first(results, three):
+    run = results.put(three, weights="validation")
+    (row,) = [row for row in results.board.rows if row.runner == "mean"]
+    heaviest_first = sorted(weights_of(run).items(), key=lambda pair: -pair[1])
+    assert len({round(weight, 2) for _, weight in heaviest_first}) == len(heaviest_first) > 1
+    places = [row.note().index(f"{weight:.2f} {name} (") for name, weight in heaviest_first]
+    assert places == sorted(places)
 
 
 def test_its_cost_is_the_sum_of_its_members_and_time_only_on_one_machine(results, three):
@@ -340,7 +349,7 @@ def test_unseen_images_are_those_of_the_split(tiny_npz, tmp_path):
         (("mlp", 9, {"shift": 1}), {}, "not of the same test images"),
         (("mlp", 9, {"held": 0}), {"chosen": True}, r"mlp \(published, seed 0\) has no validation predictions"),
         (("mlp", 9, {"held": 20}), {"weights": "validation"}, "have not the same validation part"),
-        (("mlp", 9, {}), {"tta": True}, r"--tta: mlp \(published, seed 0\) has no predictions with it"),
+        (("mlp", 9, {}), {"tta": True}, r"--tta: no predictions with it for mlp \(published, seed 0\)"),
         (("mlp", 9, {"tta": "ten-crop"}), {"tta": True}, "not the same for all: flip of svm .*, ten-crop of mlp"),
     ],
 )

@@ -74,22 +74,27 @@ def ensemble_command(
     stored, _ = store.scan()  # of what can't be read, print_results tells
     check_name(name, stored, ENSEMBLE)
     candidates = [run for given in runs for run in select(stored, given, dataset=dataset, split=split).runs]
-    at_hand = split_at_hand(candidates[0], data, labels, merge)
+    if len(candidates) == 1:
+        raise InputError(f"{candidates[0].record.job.runner} is one run, which is no ensemble; name two or more")
+    at_hand, lacking = split_at_hand(candidates[0], data, labels, merge)
     made = average(candidates, name, chosen=choose, weights=weights, tta=tta, split=at_hand)
     record, there = made.record, store.find(made.record.job)
-    if there is not None and not force:
+    more = at_hand is not None and there is not None and there.scores and there.scores.accuracy_unseen is None
+    if there is not None and not force and not more:
         click.echo(f"fer-bench: {name} is on the board already, of the same runs; --force makes it again", err=True)
         record = there
     else:
         taken = "is on the board as another ensemble ({}), of other runs or weights; --force replaces it"
         commit(record, made.arrays, store, force, taken)
+        if lacking:
+            click.echo(f"fer-bench: no accuracy on unseen images: {lacking}", err=True)
     if not as_json:
         click.echo(members_text(record))
     print_results([record], store, record.job.dataset_digest, [record.job.split], as_json)
 
 
-def split_at_hand(run: StoredRun, data: str | None, labels: str, merge: tuple[str, ...]) -> Split | None:
-    """The split that a run was scored on, where the data at hand is that of the run; else says what is missing."""
+def split_at_hand(run: StoredRun, data: str | None, labels: str, merge: tuple[str, ...]) -> tuple[Split | None, str]:
+    """The split that a run was scored on, where the data at hand is that of the run; else None, and what is missing."""
     from ..data import load_dataset
     from ..splits import make_split
 
@@ -98,13 +103,13 @@ def split_at_hand(run: StoredRun, data: str | None, labels: str, merge: tuple[st
     if dataset.digest == job.dataset_digest:
         split = make_split(dataset, job.split)
         if split.digest == job.split_digest:
-            return split
-    click.echo(
-        f"fer-bench: no accuracy on unseen images: {dataset.source} is not the data of these runs, {job.dataset} "
-        f"({dataset.digest[:8]}, not {job.dataset_digest[:8]}); --data, --labels and --merge name that",
-        err=True,
+            return split, ""
+    if dataset.name.startswith("synthetic"):
+        return None, f"the same command with --data, which names {job.dataset}, adds it"
+    return None, (
+        f"{dataset.source} is not the data of these runs, {job.dataset} ({dataset.digest[:8]}, not "
+        f"{job.dataset_digest[:8]}); --data, --labels and --merge name that"
     )
-    return None
 
 
 def members_text(record: RunRecord) -> str:

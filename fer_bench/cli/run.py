@@ -187,6 +187,7 @@ def run_command(
     known = [step.problem for step in unreadable]
     print_results(records, store, dataset.digest, sorted({step.job.info.split for step in steps}), as_json, known)
     if interrupted:
+        click.echo("fer-bench: interrupted; the same command goes on", err=True)
         sys.exit(130)
     failed = [f"{record.job.runner} ({record.status})" for record in records if is_failure(record.status)]
     again = "; --rerun failed tries again" if failed else ""

@@ -40,7 +40,8 @@ def print_plan(steps: Sequence[Step], store: Store, as_json: bool) -> None:
         state = "running" if info.key in running else state_of(step)
         epochs = info.epochs or info.recipe_fields.get("epochs", "-")
         cells = [step.job.spec, info.recipe, info.split, info.seed, info.train_images, epochs, info.key[:8], state]
-        to_do = "wait" if info.key in running else "predict" if step.views else "run"
+        anew = "train again" if step.retrained else "run"
+        to_do = "wait" if info.key in running else "predict" if step.views else anew
         rows.append([*cells, to_do if step.pending else "-"])
     click.echo(tabulate(rows, header))
     click.echo(f"{sum(s.pending for s in steps)} of {len(steps)} jobs to run")

@@ -45,7 +45,7 @@ def load_dataset(
 
         return apply_scheme(synthetic(), scheme, merge)
     if not found.exists():
-        raise InputError(f"no such file or folder: {found}{why and f' ({why})'}")
+        raise InputError(f"no such file or folder: {found}{why and f' ({why})'}; give the path of a data set")
     dataset = _read_cached(found) if cache else _read(found)
     note = ", ".join([f"{len(dataset):,} images", *([why] if why else [])])
     return apply_scheme(replace(dataset, source=f"{found.name} ({note})"), scheme, merge)

@@ -268,5 +268,7 @@ def _malformed(reopen: Callable[[], IO[bytes]], where: str, width: int, reason: 
             except csv.Error:
                 break
             if fields and len(fields) != width:
-                return f"{where}, line {number}: {len(fields)} columns where the header has {width}"
+                return f"{where}, line {number}: {len(fields)} columns where the header has {width}; is the file whole?"
+    if reason.startswith("Empty CSV file"):
+        return f"{where}: nothing below the header"
     return f"{where}: not readable as CSV ({' '.join(reason.split())[:120]})"

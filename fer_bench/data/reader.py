@@ -48,7 +48,7 @@ def _dataset(path: Path, faces: Faces) -> Dataset:
 
 def _read(path: Path, how: Reading) -> Faces:
     if not path.exists():
-        raise InputError(f"no such file or folder: {path}")
+        raise InputError(f"no such file or folder: {path}; give the path of a data set")
     try:
         return _read_folder(path, how) if path.is_dir() else _read_file(path, how)
     except OSError as error:

@@ -34,8 +34,9 @@ PAUSE = 1.0
 class Step:
     """A job of the plan with the record that the store already has of it, and whether it is to be run.
 
-    ``views``: all that is to be done is to predict with test-time augmentation, for the model is there. ``anew``: from its beginning, whatever state an earlier attempt has left. ``problem`` says of what stands in the record's
-    place and can't be read why it can't. Such a job is not run: its record would replace that.
+    ``views``: all that is to be done is to predict with test-time augmentation, for the model is there. ``anew``: from its
+    beginning, whatever state an earlier attempt has left. ``problem`` says of what stands in the record's place and can't be
+    read why it can't. Such a job is not run: its record would replace that.
     """
 
     job: Job

@@ -39,10 +39,11 @@ def test_an_ensemble_stands_on_the_board_once(cli):
     again = cli("ensemble", "hog-svm", "good", "--name", "equal", "--json")
     assert "on the board already" in again.stderr
     assert json.loads(again.stdout) == [record]
-    replaced = cli("ensemble", "good", "--name", "equal")
+    other = ("ensemble", "good", "hog-svm", "--name", "equal", "--weights", "validation")
+    replaced = cli(*other)
     assert replaced.exit_code == 2
     assert "another ensemble" in replaced.stderr
-    assert cli("ensemble", "good", "--name", "equal", "--force").exit_code == 0
+    assert cli(*other, "--force").exit_code == 0
     report = cli("report")
     assert report.exit_code == 0, report.output
     refused = cli("evaluate", "both", "--data", "nowhere")
@@ -65,6 +66,7 @@ def test_predictions_with_views_are_compared(cli):
     ("arguments", "message"),
     [
         (["good", "nobody", "--name", "x"], "no run called 'nobody'"),
+        (["good", "--name", "x"], "good is one run, which is no ensemble; name two or more"),
         (["good", "--name", "svm"], "a runner's name; take another, such as svm-ensemble"),
         (["good", "--name", "Both Of Them"], "use lower-case letters"),
         (["good", "good", "--name", "x"], "good (default, seed 0) is named twice"),
@@ -77,15 +79,28 @@ def test_wrong_input_is_one_line(cli, arguments, message):
     done = cli("ensemble", *arguments)
     assert done.exit_code == 2
     assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) <= 2  # the other says that there is no data for unseen images
+    if "Usage:" not in done.stderr:
+        assert len(done.stderr.strip().splitlines()) == 1
     assert not done.stdout
 
 
-def test_data_of_others_gives_no_unseen_accuracy_and_says_so(cli, tmp_path):
-    done = cli("ensemble", "good", "--name", "blind", "--json", "--labels", "six")
-    assert "no accuracy on unseen images" in done.stderr
-    (record,) = json.loads(done.stdout)
-    assert record["scores"]["accuracy_unseen"] is None
+@pytest.mark.parametrize(
+    ("arguments", "env", "why"),
+    [
+        (["--labels", "six"], {}, "is not the data of these runs"),
+        ([], {"FER_BENCH_DATA": ""}, "the same command with --data, which names tiny, adds it"),
+    ],
+)
+def test_without_the_data_of_the_runs_accuracy_on_unseen_images_is_added_later(cli, arguments, env, why):
+    call = ["ensemble", "good", "hog-svm", "--name", "blind", "--json", "--tta", "--force"]
+    done = cli(*call, *arguments, **env)
+    assert "no accuracy on unseen images: " in done.stderr
+    assert why in done.stderr
+    (blind,) = json.loads(done.stdout)
+    assert blind["scores"]["accuracy_unseen"] is None
+    (seeing,) = json.loads(cli(*call[:-1]).stdout)
+    assert seeing["job"]["key"] == blind["job"]["key"]
+    assert seeing["scores"]["images_unseen"] == 28
 
 
 def test_the_plan_says_what_is_only_predicted(cli):
@@ -93,3 +108,10 @@ def test_the_plan_says_what_is_only_predicted(cli):
     assert plan.stdout.splitlines()[2].split()[-1] == "predict"
     assert cli("run", "good", "--plugin", FAULTY, "--dry-run").stdout.splitlines()[2].split()[-1] == "-"
     assert cli("run", "good", "--tta", "random").exit_code == 2
+
+
+def test_the_plan_says_what_is_trained_again_for_want_of_a_model(cli, tmp_path):
+    call, apart = ("run", "good", "--plugin", FAULTY), {"FER_BENCH_RESULTS": str(tmp_path)}
+    assert cli(*call, "--no-models", **apart, FER_BENCH_TTA="none").exit_code == 0
+    plan = cli(*call, "--dry-run", **apart)
+    assert plan.stdout.splitlines()[2].endswith("  train again")
