@@ -33,9 +33,9 @@ PAGE = """\
 
 Accuracy in percent on PublicTest after the last epoch, mean ± standard deviation over seeds, of recipe *{recipe}* with {width}
 filters in the first stage, {epochs} epochs and {images:,} images of Training. One ingredient at a time is left out, or added
-where the recipe lacks it; *worth* is the difference, seed by seed. Nothing picked a checkpoint, and PrivateTest was not looked
-at. With {seeds} seeds, differences below about a point are noise, and a short training of a narrow net likes less
-regularisation than a long one of a wide net.
+where the recipe lacks it; *worth* is the difference, seed by seed, *time* how many times as long the training takes with it.
+Nothing picked a checkpoint, and PrivateTest was not looked at. With {seeds} seeds, differences below about a point are noise, and a
+short training of a narrow net likes less regularisation than a long one of a wide net.
 
 {table}
 
@@ -131,25 +131,31 @@ def train(runner: FerNet, dataset: Dataset, images: int, seed: int, device: str)
 def table(base: FerNet, rows: list[Row], images: int, seeds: int) -> str:
     """Markdown; an ingredient of which no seed is there yet has no line."""
 
-    def accuracies(runner: FerNet) -> dict[int, float]:
+    def of(runner: FerNet) -> dict[int, Row]:
         own = {**identity(runner), "images": images}
-        return {row["seed"]: row["accuracy"] for row in rows if row["seed"] < seeds and own.items() <= row.items()}
+        return {row["seed"]: row for row in rows if row["seed"] < seeds and own.items() <= row.items()}
 
-    with_all, lines = accuracies(base), []
+    with_all, lines = of(base), []
     for ingredient in INGREDIENTS:
         there = has(base, ingredient)
-        other = accuracies(changed(base, ingredient.without if there else ingredient.with_it))
+        other = of(changed(base, ingredient.without if there else ingredient.with_it))
+        pair = (with_all, other) if there else (other, with_all)
         both = sorted(with_all.keys() & other.keys())
         if both:
-            first, second = (
-                [one[seed] for seed in both] for one in ((with_all, other) if there else (other, with_all))
-            )
+            first, second = ([one[seed]["accuracy"] for seed in both] for one in pair)
             worth = [a - b for a, b in zip(first, second, strict=True)]
+            long, short = (mean(one[seed]["seconds"] for seed in both) for one in pair)
             lines.append(
-                [ingredient.name, "left out" if there else "added", *map(figure, (first, second)), figure(worth, "+")]
+                [
+                    ingredient.name,
+                    "left out" if there else "added",
+                    *map(figure, (first, second)),
+                    figure(worth, "+"),
+                    f"{long / short:.2f} x",
+                ]
             )
-    header = ("ingredient", "is", "with", "without", "worth")
-    return tabulate(lines, header, "pipe", colalign=("left", "left", *["right"] * 3), disable_numparse=True)
+    header = ("ingredient", "is", "with", "without", "worth", "time")
+    return tabulate(lines, header, "pipe", colalign=("left", "left", *["right"] * 4), disable_numparse=True)
 
 
 def figure(values: list[float], sign: str = "") -> str:

@@ -2,7 +2,7 @@
 
 The two shapes that are known to work on FER-2013 are VGG's pairs of 3x3 convolutions with batch normalisation (Simonyan and
 Zisserman 2015; Khaireddin and Chen 2021, arXiv 2105.03588) and ResNet18 with a 3x3 stem (He et al. 2016), either with
-squeeze-and-excitation (Hu et al. 2018). What each ingredient of the recipes is worth: benchmarks/ingredients.py.
+squeeze-and-excitation (Hu et al. 2018). What each ingredient of the recipes is worth: benchmarks/ingredients.md.
 """
 
 from __future__ import annotations
