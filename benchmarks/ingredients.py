@@ -34,12 +34,12 @@ PAGE = """\
 Accuracy in percent on PublicTest after the last epoch, mean ± standard deviation over seeds, of recipe *{recipe}* with {width}
 filters in the first stage, {epochs} epochs and {images:,} images of Training. One ingredient at a time is left out, or added
 where the recipe lacks it; *worth* is the difference, seed by seed, *time* how many times as long the training takes with it.
-Nothing picked a checkpoint, and PrivateTest was not looked at. With {seeds} seeds, differences below about a point are noise, and a
+Nothing picked a checkpoint, and PrivateTest was not looked at. With {seeds} seeds, differences below about two points are noise, and a
 short training of a narrow net likes less regularisation than a long one of a wide net.
 
 {table}
 
-Made by `{command}`.
+Written by `{command}`, which trains what ingredients.json lacks.
 """
 
 Row = dict[str, Any]

@@ -82,3 +82,10 @@ def keep(store: Store, run: RunRecord, given: Predictions | None = None) -> Path
         none = {f"val_{name}": values[:0] for name, values in given._asdict().items()}
         np.savez(work / PREDICTIONS, **given._asdict(), **none)
     return store.commit(run, work)
+
+
+def said(seed: int, images: int, skill: float, classes: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and float16 probabilities that know them the better the more skill there is."""
+    labels = np.arange(images) % classes
+    logits = np.random.default_rng(seed).normal(0, 1, (images, classes)) + skill * np.eye(classes)[labels]
+    return labels, (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float16)

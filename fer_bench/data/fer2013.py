@@ -270,5 +270,5 @@ def _malformed(reopen: Callable[[], IO[bytes]], where: str, width: int, reason: 
             if fields and len(fields) != width:
                 return f"{where}, line {number}: {len(fields)} columns where the header has {width}; is the file whole?"
     if reason.startswith("Empty CSV file"):
-        return f"{where}: nothing below the header"
+        return f"{where}: nothing below the header; a row for each image is wanted"
     return f"{where}: not readable as CSV ({' '.join(reason.split())[:120]})"
