@@ -302,6 +302,12 @@ def test_a_line_longer_than_any_image(tmp_path: Path) -> None:
     assert "line 3: more than 524,288 characters" in message(path)
 
 
+def test_a_header_alone(tmp_path: Path) -> None:
+    path = tmp_path / "faces.csv"
+    path.write_text("emotion,pixels\n")
+    assert message(path).endswith("faces.csv: nothing below the header; a row for each image is wanted")
+
+
 @pytest.mark.parametrize("header", ["x," * 2000, "emotion,pixels" + " " * 70_000])
 def test_an_absurd_header(tmp_path: Path, header: str) -> None:
     path = tmp_path / "a.csv"
