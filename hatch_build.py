@@ -12,7 +12,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CustomBuildHook(BuildHookInterface):
-    """Writes fer_bench/revision.json, which ``fer_bench.provenance.git_state`` reads where there is no checkout."""
+    """Writes fer_bench/revision.json, which ``fer_bench.records.provenance.git_state`` reads where there is no checkout."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         # An editable install has the checkout itself.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fer_bench.data.dataset import USAGES, Dataset
-from fer_bench.training import device
+from fer_bench.hardware import device
 
 from .measure import scale
 
@@ -88,7 +88,7 @@ def csv_file(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
     """What table.py says of a run: machine, versions, revision, date, load at its start, data."""
-    from fer_bench.provenance import environment
+    from fer_bench.records.provenance import environment
 
     machine_info["fer_bench"] = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -21,9 +21,10 @@ import click
 import numpy as np
 from tabulate import tabulate
 
-from fer_bench import Dataset, durable, load_dataset, make_split
+from fer_bench import Dataset, load_dataset, make_split
+from fer_bench.api.context import Context, Part
 from fer_bench.errors import InputError
-from fer_bench.runners.base import Context, Part
+from fer_bench.files import durable
 from fer_bench.runners.fer_net import FerNet
 
 RESULTS = Path(__file__).resolve().parent / "ingredients.json"
@@ -176,13 +177,13 @@ def figure(values: list[float], sign: str = "") -> str:
 )
 def main(recipe: str, epochs: int | None, width: int, images: int, seeds: int, device: str, results: Path) -> None:
     """What each ingredient of fer-net's recipe is worth on PublicTest."""
-    from fer_bench.training.device import choose_backend, choose_device, environment
+    from fer_bench.hardware.device import choose, process_variables
 
     if not os.environ.get("FER_BENCH_DATA"):
         sys.exit("FER_BENCH_DATA is not set: accuracy needs the real FER-2013")
     try:
-        device = choose_device(device)
-        os.environ |= environment(device, choose_backend("auto", device))
+        target = choose(device)
+        os.environ |= process_variables(target)
         dataset = load_dataset()
     except InputError as error:
         sys.exit(str(error))
@@ -199,7 +200,7 @@ def main(recipe: str, epochs: int | None, width: int, images: int, seeds: int, d
             own = {**identity(runner), "images": images, "seed": seed}
             if any(own.items() <= row.items() for row in rows):
                 continue
-            rows.append({"what": name, **own, **train(runner, dataset, images, seed, device)})
+            rows.append({"what": name, **own, **train(runner, dataset, images, seed, target.device)})
             durable.write(results, json.dumps(rows, indent=1).encode(), results.parent)
             click.echo(f"seed {seed}, {name}: {rows[-1]['accuracy']:.4f} in {rows[-1]['seconds']} s", err=True)
     page = PAGE.format(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from fer_bench.runners.recipe import Augmentation, Recipe
+    from fer_bench.api.recipe import Augmentation, Recipe
 
 #: Runners whose published recipe keeps a part frozen that the tuned one trains, which costs about three times as much
 #: a step. Each recipe is compared with a baseline that trains the same layers.

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from fer_bench import registry
+from fer_bench.api import registry
+from fer_bench.api.context import Context, Part
 from fer_bench.data.dataset import EMOTIONS
-from fer_bench.runners.base import Context, Part
 
 from . import notebook
 

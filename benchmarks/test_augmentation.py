@@ -34,7 +34,7 @@ def measured(request, faces):
     import numpy as np
     import tensorflow as tf
 
-    from fer_bench.runners.vgg19 import NOTEBOOK_AUGMENTATION
+    from fer_bench.runners.shared import NOTEBOOK_AUGMENTATION
     from fer_bench.training.augment import Augment
 
     images = faces(BATCH)[0][..., None]

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from fer_bench import registry
+from fer_bench.api import registry
 from fer_bench.data.dataset import EMOTIONS
 
 from . import notebook

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_bench import registry
+from fer_bench.api import registry
+from fer_bench.api.context import Context, Part
 from fer_bench.data.dataset import EMOTIONS
-from fer_bench.runners.base import Context, Part
 
 from .measure import describe, scaled
 

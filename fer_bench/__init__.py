@@ -12,29 +12,33 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Dataset": "data.dataset",
-    "load_dataset": "data",
-    "make_split": "splits",
-    "Augmentation": "runners.recipe",
-    "Recipe": "runners.recipe",
-    "Context": "runners.base",
-    "FitSummary": "runners.base",
-    "Part": "runners.base",
-    "Runner": "runners.base",
-    "RunnerInfo": "runners.base",
+    "load_dataset": "data.load",
+    "make_split": "data.splits",
+    "Augmentation": "api.recipe",
+    "Recipe": "api.recipe",
+    "Context": "api.context",
+    "FitSummary": "api.context",
+    "Part": "api.context",
+    "Runner": "api.runner",
+    "RunnerInfo": "api.runner",
     "SklearnRunner": "runners.sklearn",
     "KerasRunner": "runners.keras",
-    "register": "registry",
-    "run": "engine",
-    "boards": "leaderboard",
-    "ranked": "ranking",
-    "leaderboards": "ranking",
-    "compare": "comparison",
-    "Store": "store",
+    "register": "api.registry",
+    "run": "engine.run",
+    "boards": "board.build",
+    "ranked": "board.ranking",
+    "leaderboards": "board.ranking",
+    "compare": "board.comparison",
+    "Store": "records.store",
 }
-__all__ = ["__version__", *_HOMES]
+#: Names that stand for modules.
+_MODULES = {"registry": "api.registry", "select": "board.select"}
+__all__ = ["__version__", *_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{_MODULES[name]}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module 'fer_bench' has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from made_records import record
 
-from fer_bench import durable
-from fer_bench.records import RunRecord
-from fer_bench.store import Store
+from fer_bench.files import durable
+from fer_bench.records.record import RunRecord
+from fer_bench.records.store import Store
 
 JOB = record("svm").job
 #: Audit events of calls that look at or change names and files.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import zoom
 
-from fer_bench.runners.base import Context, Part
+from fer_bench.api.context import Context, Part
 
 CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 

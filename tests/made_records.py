@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fer_bench import registry
+from fer_bench.api import registry
 from fer_bench.data.dataset import EMOTIONS
-from fer_bench.metrics import score
-from fer_bench.predictions import Predictions
-from fer_bench.records import Cost, Environment, Failure, JobInfo, RunRecord, Training
-from fer_bench.store import PREDICTIONS, Store
+from fer_bench.records.predictions import Predictions
+from fer_bench.records.record import Cost, Environment, Failure, JobInfo, RunRecord, Training
+from fer_bench.records.store import PREDICTIONS, Store
+from fer_bench.scores.metrics import score
 
 
 def record(runner: str = "svm", right: float = 0.5, status: str = "ok", seed: int = 0, **changes: Any) -> RunRecord:

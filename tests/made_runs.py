@@ -9,8 +9,8 @@ import numpy as np
 from made_records import record
 
 from fer_bench.data.dataset import EMOTIONS
-from fer_bench.metrics import score
-from fer_bench.store import StoredRun
+from fer_bench.records.store import StoredRun
+from fer_bench.scores.metrics import score
 
 #: (labels, probabilities)
 Part = tuple[np.ndarray, np.ndarray]
@@ -34,15 +34,21 @@ def stored(
     *,
     seen: np.ndarray | None = None,
     history: list[float] | None = None,
+    train: Part | None = None,
     **changes: Any,
 ) -> StoredRun:
-    """A run with scores and predictions of ``test`` and ``validation``; ``history``: the training accuracy of each epoch."""
+    """A run with scores and predictions of ``test`` and ``validation``; ``history``: the training accuracy of each epoch.
+
+    ``train``: predictions of the training part, which no run keeps, and its scores does.
+    """
     made = record(runner, **changes)
     made = made.model_copy(update={"job": made.job.model_copy(update={"test_images": len(test[0])})})
     classes = made.job.classes
     scores = {"scores": score(*test, classes, np.zeros(len(test[0]), bool) if seen is None else seen)}
     if validation:
         scores["validation_scores"] = score(*validation, classes)
+    if train:
+        scores["train_scores"] = score(*train, classes)
     held = validation or (test[0][:0], test[1][:0])
     place = folder / made.job.key[:12]
     place.mkdir(parents=True)
@@ -59,10 +65,6 @@ def stored(
         lines = [f"{epoch},{accuracy}" for epoch, accuracy in enumerate(history, 1)]
         (place / "history.csv").write_text("\n".join(["epoch,accuracy", *lines, ""]))
     return StoredRun(made.model_copy(update=scores), place)
-
-
-def folders(runs: list[StoredRun]) -> dict[tuple[str, str], Path]:
-    return {(run.record.job.key, run.record.started): run.folder for run in runs}
 
 
 SIX = [name for name in EMOTIONS if name != "fear"]

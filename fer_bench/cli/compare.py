@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import InputError
-from .data import data_options
+from .options import JSON_OPTION, RESULTS_OPTION, data_options, results_folder
+from .say import say, warn
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison, Contrast
+    from ..board.comparison import Comparison, Contrast
+    from ..board.select import System
     from ..data.dataset import Dataset
-    from ..select import System
 
 #: Disagreements that are printed; --json and --sheet have more.
 PRINTED = 5
@@ -25,14 +26,14 @@ ROUNDING = 1e-9
 @click.command(epilog="Example: fer-bench compare svm hog-svm:tuned --fail-if-worse 0.01")
 @click.argument("a")
 @click.argument("b")
-@click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
+@RESULTS_OPTION
 @click.option("--dataset", help="The board to compare on, by its data set. [default: the first that has it]")
 @click.option("--split", help="The board to compare on, by its split. [default: official, else the first that has it]")
 @click.option("--tta", is_flag=True, help="Compare the predictions with test-time augmentation, which both must have.")
 @click.option("--fail-if-worse", type=click.FloatRange(0, 1), metavar="SHARE", help="Exit code 1 where B's accuracy is lower by more: 0.01 is a point.")  # fmt: skip
 @click.option("--sheet", metavar="FILE.png", help="Draw the images on which they disagree most confidently; needs --data.")  # fmt: skip
 @data_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON_OPTION
 def compare_command(
     a: str,
     b: str,
@@ -54,21 +55,18 @@ def compare_command(
 
     Exit codes: 0 all went well, 1 B is worse by more than --fail-if-worse allows, 2 wrong input.
     """
-    root = Path(results)
-    if not root.is_dir():
-        raise InputError(f"no results folder {root}; `fer-bench run` makes one, --results names another")
+    root = results_folder(results)
     if sheet and Path(sheet).suffix.lower() != ".png":
         raise InputError(f"--sheet {sheet}: the sheet is a PNG; name a file that ends in .png")
     import json
     from dataclasses import asdict
 
-    from ..comparison import compare
-    from ..select import select
-    from ..store import Store
+    from ..board.comparison import compare
+    from ..board.select import select
+    from ..records.store import Store
 
     stored, problems = Store(root).scan()
-    for problem in problems:
-        click.echo(f"fer-bench: warning: {problem}", err=True)
+    warn(problems)
     first, second = (select(stored, name, dataset=dataset, split=split) for name in (a, b))
     found = compare(first, second, tta=tta)
     if sheet:
@@ -76,17 +74,16 @@ def compare_command(
     click.echo(json.dumps(asdict(found), indent=1) if as_json else text(found))
     loss = -found.accuracy.difference.value
     if fail_if_worse is not None and loss > fail_if_worse + ROUNDING:
-        click.echo(
-            f"fer-bench: {found.b} is {100 * loss:.2f} points less accurate than {found.a}, "
-            f"more than --fail-if-worse {fail_if_worse:g} allows",
-            err=True,
+        say(
+            f"{found.b} is {100 * loss:.2f} points less accurate than {found.a}, "
+            f"more than --fail-if-worse {fail_if_worse:g} allows"
         )
         sys.exit(1)
 
 
 def _dataset_of(system: System, data: str | None, labels: str, merge: tuple[str, ...]) -> Dataset:
     """The data set that the system was measured on. Raises InputError where it is another."""
-    from ..data import load_dataset
+    from ..data.load import load_dataset
 
     given = load_dataset(data, scheme=labels, merge=merge)
     if given.digest != system.board.dataset_digest:
@@ -99,10 +96,11 @@ def _dataset_of(system: System, data: str | None, labels: str, merge: tuple[str,
 
 def draw(found: Comparison, dataset: Dataset, path: Path) -> None:
     """Writes the sheet, whole or not at all. Raises InputError where ``path`` can't be written."""
+    from ..files import durable
     from ..report.sheet import Picture, picture_sheet
 
     if not found.disagreements:
-        click.echo(f"fer-bench: {found.a} and {found.b} agree on every image; no sheet written", err=True)
+        say(f"{found.a} and {found.b} agree on every image; no sheet written")
         return
     pictures = [
         Picture(
@@ -117,16 +115,11 @@ def draw(found: Comparison, dataset: Dataset, path: Path) -> None:
     ]
     title = f"A: {found.a}    B: {found.b}\nmost confident of {found.disagreed:,} disagreements: true emotion (row)"
     drawn = picture_sheet(pictures, title)
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        try:
-            temporary.write_bytes(drawn)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        durable.write(path, drawn)
     except OSError as error:
         raise InputError(f"--sheet {path} can't be written ({error.strerror or error}); choose another file") from None
-    click.echo(f"fer-bench: {len(pictures)} of {found.disagreed:,} disagreements drawn in {path}", err=True)
+    say(f"{len(pictures)} of {found.disagreed:,} disagreements drawn in {path}")
 
 
 def text(found: Comparison) -> str:

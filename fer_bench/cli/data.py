@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import JSON_OPTION, data_options
+from .say import say
+
 if TYPE_CHECKING:
     from ..data.audit import Audit
     from ..data.dataset import Dataset
-
-
-def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say which data: --data, --labels and --merge."""
-    for option in (
-        click.option("--merge", multiple=True, metavar="A+B", help="Join emotions into one label: sadness+neutral."),
-        click.option("--labels", type=click.Choice(["seven", "six"]), default="seven", show_default=True),
-        click.option(
-            "--data",
-            envvar="FER_BENCH_DATA",
-            help="CSV, zip, tar.gz, npz, parquet or image folder. [default: the download, else the embedded set]",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(epilog="Example: fer-bench data audit --data fer2013.csv")
@@ -43,8 +27,8 @@ def info(data: str | None, labels: str, merge: tuple[str, ...], as_json: bool) -
     """Show what the data is and which splits it can give."""
     import json
 
-    from ..data import load_dataset
     from ..data.audit import class_counts
+    from ..data.load import load_dataset
 
     dataset = load_dataset(data, scheme=labels, merge=merge)
     counts, splits = class_counts(dataset), _splits(dataset)
@@ -75,11 +59,11 @@ def info(data: str | None, labels: str, merge: tuple[str, ...], as_json: bool) -
 
 def _splits(dataset: Dataset) -> dict[str, dict[str, int] | str]:
     """Split -> its sizes (of a k-fold, those of its first fold), or why this data can't give it."""
+    from ..data.splits import NAMES, expand, make_split
     from ..errors import InputError
-    from ..splits import NAMES, expand, make_split
 
     found: dict[str, dict[str, int] | str] = {}
-    for name in (name for name in NAMES):
+    for name in NAMES:
         try:
             split = make_split(dataset, expand(name)[0])
         except InputError as error:
@@ -115,24 +99,25 @@ def audit(data: str | None, labels: str, merge: tuple[str, ...], out: str | None
 
     Rows are counted from 0, as read. Writes audit.json (with the rows of every finding), classes.png, and samples.png.
     """
-    from ..data import load_dataset
     from ..data.audit import audit as examine
     from ..data.audit_plots import draw_classes, draw_samples
+    from ..data.load import load_dataset
     from ..errors import InputError
+    from ..files import durable
 
     dataset = load_dataset(data, scheme=labels, merge=merge)
-    click.echo(f"fer-bench: data: {dataset.source}", err=True)
+    say(f"data: {dataset.source}")
     found = examine(dataset)
     folder = Path(out or f"audit-{dataset.name}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "audit.json").write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        draw_classes(found, folder / "classes.png")
-        draw_samples(dataset, folder / "samples.png")
+        durable.write(folder / "audit.json", found.model_dump_json(indent=1).encode() + b"\n")
+        durable.write(folder / "classes.png", lambda file: draw_classes(found, file))
+        durable.write(folder / "samples.png", lambda file: draw_samples(dataset, file))
     except OSError as error:
         raise InputError(f"--out {folder}: can't be written ({error.strerror}); name another folder") from None
     click.echo(found.model_dump_json(indent=1) if as_json else _audit_text(found))
-    click.echo(f"fer-bench: audit.json, classes.png and samples.png are in {folder}", err=True)
+    say(f"audit.json, classes.png and samples.png are in {folder}")
 
 
 def _audit_text(found: Audit) -> str:
@@ -144,7 +129,6 @@ def _audit_text(found: Audit) -> str:
     ]
     findings = [
         ["images", found.images],
-        ["rows with an empty cell (they are refused when read)", found.nulls],
         ["exact duplicate rows (pixels, emotion and usage of an earlier row)", found.duplicate_rows],
         ["images whose pixels occur in an earlier row", found.repeated_images],
         *test,
@@ -175,7 +159,7 @@ def download(as_json: bool) -> None:
 
     path = fetch()
     click.echo(json.dumps({"path": str(path)}) if as_json else path)
-    click.echo("fer-bench: used from now on where no --data is given", err=True)
+    say("used from now on where no --data is given")
 
 
 @data_command.command(epilog="Example: fer-bench data export --data fer2013.csv --out fer2013-folders")
@@ -198,11 +182,11 @@ def export(data: str | None, labels: str, merge: tuple[str, ...], out: str, pict
     import json
     import sys
 
-    from ..data import load_dataset
     from ..data.export import export as write
+    from ..data.load import load_dataset
 
     dataset = load_dataset(data, scheme=labels, merge=merge)
-    click.echo(f"fer-bench: data: {dataset.source}", err=True)
+    say(f"data: {dataset.source}")
     with click.progressbar(length=len(dataset), label="images", file=sys.stderr, update_min_steps=500) as bar:
         write(dataset, Path(out), format=picture, progress=bar.update)
     facts = {"folder": out, "format": picture, "images": len(dataset), "digest": dataset.digest}

@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 import click
 
 from ..errors import InputError
+from ..hardware import host
+from .options import JSON_OPTION, PLUGIN_OPTION, RESULTS_OPTION
 
 ESSENTIAL = ("numpy", "scikit-learn", "xgboost", "keras")
 #: backend -> code that prints how many GPUs it sees, in a process of its own.
@@ -41,9 +43,9 @@ class Check(NamedTuple):
 
 @click.command(epilog="Example: fer-bench doctor --data fer2013.csv")
 @click.option("--data", envvar="FER_BENCH_DATA", help="Data to look for.")
-@click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
-@click.option("--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@RESULTS_OPTION
+@PLUGIN_OPTION
+@JSON_OPTION
 def doctor_command(data: str | None, results: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """Say what fer-bench sees here, what is missing, and what to do. Exits with 1 if something essential is broken."""
     import json
@@ -101,7 +103,7 @@ def check_backends() -> Iterator[Check]:
     """Every installed backend, imported in a process of its own, and the GPUs that it sees; all at the same time."""
     import subprocess
 
-    from ..training.device import INSTALL
+    from ..hardware.device import INSTALL
 
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     running = {
@@ -135,8 +137,7 @@ def check_backends() -> Iterator[Check]:
 
 def check_machine() -> Iterator[Check]:
     """GPUs, processor and memory."""
-    from .. import provenance
-    from ..training.device import gpu_backends, gpus
+    from ..hardware.device import gpu_backends, gpus
 
     found = gpus()
     if found and gpu_backends():
@@ -145,10 +146,10 @@ def check_machine() -> Iterator[Check]:
         yield Check("gpu", "note", f"{', '.join(found)}, but no backend can use it", "pip install 'fer-bench[gpu]'")
     else:
         yield Check("gpu", "note", "none that nvidia-smi shows; runs go to the CPU")
-    flags = sorted(provenance.cpu_flags() & provenance.BFLOAT16)
+    flags = sorted(host.cpu_flags() & host.BFLOAT16)
     bfloat16 = f"bfloat16: {', '.join(flags)}" if flags else "no bfloat16 instructions"
-    yield Check("cpu", "ok", f"{provenance.cpu_name()}, {provenance.cores()} cores, {bfloat16}")
-    ram = provenance.ram_bytes() / GIB
+    yield Check("cpu", "ok", f"{host.cpu_name()}, {host.cores()} cores, {bfloat16}")
+    ram = host.ram_bytes() / GIB
     advice = "" if ram >= 4 else "4 GiB is the least for all runners; run few at a time"
     yield Check("memory", "note" if advice else "ok", f"{ram:.1f} GiB", advice)
 
@@ -157,7 +158,7 @@ def check_results(folder: Path) -> Check:
     """Whether results can be written, and how much room there is."""
     import shutil
 
-    from ..store import Store
+    from ..records.store import Store
 
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
@@ -173,7 +174,7 @@ def check_results(folder: Path) -> Check:
 
 def check_data(data: str | None) -> Check:
     """Which data a run would take, without reading it."""
-    from ..data import find
+    from ..data.load import find
 
     path, why = find(data)
     if path is None:
@@ -201,7 +202,7 @@ def check_weights() -> Check:
 
 def check_plugins(plugins: tuple[str, ...]) -> Iterator[Check]:
     """Runners that others brought, and plugins that fail."""
-    from .. import registry
+    from ..api import registry
 
     try:
         warnings = registry.load_plugins(plugins)

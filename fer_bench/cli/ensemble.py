@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from ..errors import InputError
-from .data import data_options
+from .options import RESULTS_OPTION, data_options, load_plugins, results_folder
+from .say import say
 
 if TYPE_CHECKING:
-    from ..records import RunRecord
-    from ..splits import Split
-    from ..store import StoredRun
+    from ..data.splits import Split
+    from ..records.record import RunRecord
+    from ..records.store import StoredRun
 
 
 @click.command(epilog="Example: fer-bench ensemble svm mini-xception:tuned --name mean-of-two --weights validation")
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--tta", is_flag=True, help="Average the predictions with test-time augmentation, too, and choose by them.")  # fmt: skip
 @click.option("--dataset", help="The board to take RUNS from, by its data set. [default: the first that has them]")
 @click.option("--split", help="The board to take RUNS from, by its split. [default: official, else the first]")
-@click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
+@RESULTS_OPTION
 @data_options
 @click.option("--force", is_flag=True, help="Replace another ensemble of the same name, and make the same one again.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
@@ -57,19 +57,15 @@ def ensemble_command(
 
     Exit codes: 0 all went well, 2 wrong input.
     """
-    root = Path(results)
-    if not root.is_dir():
-        raise InputError(f"no results folder {root}; `fer-bench run` makes one, --results names another")
-    from .. import registry
-    from ..ensemble import average
-    from ..named import check_name, commit
-    from ..records import ENSEMBLE
-    from ..select import select
-    from ..store import Store
+    root = results_folder(results)
+    from ..board.select import select
+    from ..entries.ensemble import average
+    from ..entries.named import check_name, commit
+    from ..records.record import ENSEMBLE
+    from ..records.store import Store
     from .tables import print_results
 
-    for warning in registry.load_plugins():
-        click.echo(f"fer-bench: warning: {warning}", err=True)
+    load_plugins()
     store = Store(root)
     stored, _ = store.scan()  # of what can't be read, print_results tells
     check_name(name, stored, ENSEMBLE)
@@ -81,13 +77,13 @@ def ensemble_command(
     record, there = made.record, store.find(made.record.job)
     more = at_hand is not None and there is not None and there.scores and there.scores.accuracy_unseen is None
     if there is not None and not force and not more:
-        click.echo(f"fer-bench: {name} is on the board already, of the same runs; --force makes it again", err=True)
+        say(f"{name} is on the board already, of the same runs; --force makes it again")
         record = there
     else:
         taken = "is on the board as another ensemble ({}), of other runs or weights; --force replaces it"
         commit(record, made.arrays, store, force, taken)
         if lacking:
-            click.echo(f"fer-bench: no accuracy on unseen images: {lacking}", err=True)
+            say(f"no accuracy on unseen images: {lacking}")
     if not as_json:
         click.echo(members_text(record))
     print_results([record], store, record.job.dataset_digest, [record.job.split], as_json)
@@ -95,8 +91,8 @@ def ensemble_command(
 
 def split_at_hand(run: StoredRun, data: str | None, labels: str, merge: tuple[str, ...]) -> tuple[Split | None, str]:
     """The split that a run was scored on, where the data at hand is that of the run; else None, and what is missing."""
-    from ..data import load_dataset
-    from ..splits import make_split
+    from ..data.load import load_dataset
+    from ..data.splits import make_split
 
     job = run.record.job
     dataset = load_dataset(data, scheme=labels, merge=merge)
@@ -104,7 +100,7 @@ def split_at_hand(run: StoredRun, data: str | None, labels: str, merge: tuple[st
         split = make_split(dataset, job.split)
         if split.digest == job.split_digest:
             return split, ""
-    if dataset.name.startswith("synthetic"):
+    if dataset.embedded:
         return None, f"the same command with --data, which names {job.dataset}, adds it"
     return None, (
         f"{dataset.source} is not the data of these runs, {job.dataset} ({dataset.digest[:8]}, not "

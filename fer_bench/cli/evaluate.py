@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import InputError
+from .options import BACKEND_OPTION, DEVICE_OPTION, PLUGIN_OPTION, RESULTS_OPTION, load_plugins, results_folder
+from .say import say, warn
+
+if TYPE_CHECKING:
+    from ..records.evaluation import Evaluation
+    from ..scores.foreign import View
 
 
 @click.command(epilog="Example: fer-bench evaluate mini-xception:tuned --data CK+48 --subject folder")
@@ -21,11 +27,11 @@ from ..errors import InputError
 )
 @click.option("--dataset", help="Where RUN is ambiguous: the data that it was trained on, as the board calls it.")
 @click.option("--split", help="Where RUN is ambiguous: the split that it was trained on.")
-@click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
-@click.option("--backend", type=click.Choice(["auto", "tensorflow", "jax", "torch"]), default="auto", show_default=True)
+@RESULTS_OPTION
+@DEVICE_OPTION
+@BACKEND_OPTION
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
-@click.option("--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners.")
+@PLUGIN_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print the evaluations, one for each seed, as JSON.")
 def evaluate_command(
     run: str,
@@ -51,40 +57,88 @@ def evaluate_command(
     """
     import json
 
-    from .. import registry
-    from ..data import load_foreign
-    from ..engine.evaluate import check_model, evaluate
+    from ..api import registry
+    from ..board.select import select
+    from ..data.load import load_foreign
+    from ..engine.evaluate import evaluate
     from ..engine.job import Options
-    from ..report.evaluations import text
-    from ..select import select
-    from ..store import Store
-    from ..training.device import choose_backend, choose_device
+    from ..engine.stored_model import check_model
+    from ..hardware.device import choose
+    from ..records.store import Store
 
-    root = Path(results)
-    if not root.is_dir():
-        raise InputError(f"no results folder {root}; `fer-bench run` makes one, --results names another")
-    for warning in registry.load_plugins(plugins):
-        click.echo(f"fer-bench: warning: {warning}", err=True)
-    choose_backend(backend, choose_device(device))
+    root = results_folder(results)
+    load_plugins(plugins)
+    choose(device, backend)
     store = Store(root)
     stored, problems = store.scan()
-    for problem in problems:
-        click.echo(f"fer-bench: warning: {problem}", err=True)
+    warn(problems)
     system = select(stored, run, dataset=dataset, split=split)
     spec = system.row.label
     for one in system.runs:
         check_model(one, spec)
     registry.get(system.row.runner)
     foreign, subjects = load_foreign(data, subject)
-    click.echo(f"fer-bench: {len(foreign):,} images of {foreign.source}", err=True)
+    say(f"{len(foreign):,} images of {foreign.source}")
     store.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
     options = Options(device=device, backend=backend, threads=threads, plugins=plugins)
     for one in system.runs:
         if store.claimed(one.record.job):
-            click.echo(f"fer-bench: waiting for another process, which is at {spec}", err=True)
+            say(f"waiting for another process, which is at {spec}")
     found = [evaluate(one, spec, foreign, subjects, store, options) for one in system.runs]
     if as_json:
         click.echo(json.dumps([evaluation.model_dump(mode="json") for evaluation in found], indent=1))
     else:
         click.echo("\n\n".join(text(evaluation) for evaluation in found))
+
+
+def text(evaluation: Evaluation) -> str:
+    """For a terminal: what was scored, the scores with their intervals, and emotion by emotion."""
+    from tabulate import tabulate
+
+    e = evaluation
+    subjects = f", of {e.subjects:,} subjects" if e.subjects else ""
+    lines = [
+        f"{e.runner} ({e.recipe}, seed {e.seed}, trained on {e.trained_on}, split {e.split}) on {e.data}: "
+        f"{e.scored:,} of {e.images:,} images scored{subjects}"
+    ]
+    if e.dropped:
+        counts = ", ".join(f"{name} ({count:,})" for name, count in e.dropped.items())
+        lines.append(f"dropped, as the model does not know them: {counts}")
+    if e.missing:
+        masked = "; masked leaves these outputs out" if e.masked else ""
+        lines.append(f"without an image in {e.data}: {', '.join(e.missing)}{masked}")
+    views = {"all outputs": e.whole} | ({"masked": e.masked} if e.masked else {})
+    scores = tabulate(_score_rows(list(views.values())), ["in %", *views], disable_numparse=True)
+    headers = ["emotion", "images", "accuracy", "precision", "F1"]
+    headers += [f"{header}, masked" for header in headers[2:] if e.masked]
+    align = ["left", *["right"] * (len(headers) - 1)]
+    emotions = tabulate(_emotion_rows(list(views.values())), headers, disable_numparse=True, colalign=align)
+    return "\n".join([*lines, "", scores, "", emotions])
+
+
+def _score_rows(views: Sequence[View]) -> list[list[str]]:
+    """Each score of each view with its 95 % interval over images, and below it that over subjects, if there are any."""
+    from ..board.columns import percent
+    from ..report.evaluations import interval_text
+
+    rows = []
+    for name, title in (("accuracy", "accuracy"), ("macro_f1", "macro F1")):
+        cells = [f"{percent(getattr(view.scores, name))} {interval_text(view.over_images, name)}" for view in views]
+        over_subjects = [interval_text(view.over_subjects, name) for view in views]
+        rows.append([title, *cells])
+        if any(over_subjects):
+            rows.append([f"{title} over subjects", *over_subjects])
+    return rows
+
+
+def _emotion_rows(views: Sequence[View]) -> list[list[str]]:
+    """The emotions of which there are images, in percent."""
+    from ..board.columns import percent
+
+    return [
+        [name, f"{scores.images:,}"]
+        + [percent(getattr(v.scores.emotions[name], field)) for v in views for field in ("recall", "precision", "f1")]
+        for name, scores in views[0].scores.emotions.items()
+        if scores.images
+    ]

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import InputError, is_disk_full, visible
+from ..errors import InputError, is_disk_full
+from .say import say
 
 #: command -> the module of fer_bench.cli that defines it (as ``<name>`` with dashes turned into underscores, plus "_command")
 COMMANDS = {
@@ -84,11 +85,6 @@ class LazyGroup(click.Group):
             say("interrupted")
             sys.exit(130)
         sys.exit(code if isinstance(code, int) else 0)
-
-
-def say(message: str) -> None:
-    """One line on stderr, in which nothing that came from a file gives orders to the terminal."""
-    click.echo(f"fer-bench: {visible(' '.join(message.split()))}", err=True)
 
 
 @click.group(

@@ -15,7 +15,7 @@ from ..engine import Observer
 
 if TYPE_CHECKING:
     from ..engine.job import Job
-    from ..records import RunRecord
+    from ..records.record import RunRecord
 
 #: Seconds between two plain lines of one run.
 QUIET = 10.0

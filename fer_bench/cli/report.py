@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import InputError
+from .options import PLUGIN_OPTION, RESULTS_OPTION, load_plugins, results_folder
+from .say import say
 
 if TYPE_CHECKING:
-    from ..board import Board
+    from ..board.board import Board
     from ..data.dataset import Dataset
 
 
 @click.command(epilog="Example: fer-bench report --results results")
-@click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
+@RESULTS_OPTION
 @click.option(
     "--data", envvar="FER_BENCH_DATA", help="The data of the runs, for pictures of the best model's worst mistakes."
 )
-@click.option("--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners.")
+@PLUGIN_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON, one object a row.")
 def report_command(results: str, data: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
     """Write README.md, index.html, published.md, leaderboard.csv and plots into the results folder; print the leaderboards.
@@ -31,21 +32,18 @@ def report_command(results: str, data: str | None, plugins: tuple[str, ...], as_
 
     Exit codes: 0 all went well, 1 some record (the report leaves it out) or predictions can't be read, 2 no records.
     """
-    root = Path(results)
-    if not root.is_dir():
-        raise InputError(f"no results folder {root}; `fer-bench run` makes one, --results names another")
-    from .. import registry
-    from ..predictions import damaged_predictions
-    from ..ranking import leaderboards
-    from ..report import frame, write_report
-    from ..store import Store
+    root = results_folder(results)
+    from ..api import registry
+    from ..board.ranking import leaderboards
+    from ..records.predictions import damaged_predictions
+    from ..records.store import Store
+    from ..report.write import frame, write_report
 
-    for warning in registry.load_plugins(plugins):
-        click.echo(f"fer-bench: warning: {warning}", err=True)
+    load_plugins(plugins)
     runs, problems = Store(root).scan()
     problems += damaged_predictions(runs)
     for problem in problems:
-        click.echo(f"fer-bench: {problem}", err=True)
+        say(f"{problem}")
     infos = registry.infos()
     found = leaderboards(runs, infos)
     written = write_report(root, runs, infos, at_hand(found, data), found)
@@ -56,9 +54,7 @@ def report_command(results: str, data: str | None, plugins: tuple[str, ...], as_
             click.echo(f"{board.text()}\n")
             if board.emotion_rows():
                 click.echo(f"F1 by emotion, in %\n{board.emotions_text()}\n")
-    click.echo(
-        f"fer-bench: {len(written)} files written; look at {root / 'index.html'} or read {root / 'README.md'}", err=True
-    )
+    say(f"{len(written)} files written; look at {root / 'index.html'} or read {root / 'README.md'}")
     if problems:
         sys.exit(1)
 
@@ -81,17 +77,18 @@ def at_hand(boards: Iterable[Board], path: str | None) -> dict[str, Dataset]:
             lacking[board.dataset] = "other data is here" if dataset else "bring it with --data"
     if lacking:
         words = "; ".join(f"{name} ({why})" for name, why in lacking.items())
-        click.echo(f"fer-bench: no pictures of mistakes without the data: {words}", err=True)
+        say(f"no pictures of mistakes without the data: {words}")
     return found
 
 
 def data_of(board: Board, path: str | None) -> Dataset | None:
     """What is at hand under a board's labels: the embedded set, ``path`` or what was downloaded; None without any."""
-    from ..data import SYNTHETIC, find, load_dataset
+    from ..data.dataset import is_embedded
+    from ..data.load import find, load_dataset
     from ..data.schemes import SCHEMES, apply_scheme
     from ..data.synthetic import synthetic
 
-    if board.dataset.startswith(SYNTHETIC):
+    if is_embedded(board.dataset):
         dataset = synthetic()
     elif find(path)[0] is not None:
         dataset = load_dataset(path)

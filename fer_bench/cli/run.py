@@ -11,19 +11,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from . import announce
+from .options import BACKEND_OPTION, DEVICE_OPTION, PLUGIN_OPTION, RESULTS_OPTION, data_options, load_plugins
+from .say import say
 from .tables import print_plan, print_results
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..engine import Step
-    from ..engine.job import Job
+    from ..engine.job import Options
+    from ..records.record import RunRecord
+    from ..records.store import Store
 
 #: Runs at a time on the embedded set, at most: each takes about a gigabyte.
 DEMO_JOBS = 4
 
 
 def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from .. import registry
+    from ..api import registry
 
     registry.load_plugins()
     return [name for name in registry.names() if name.startswith(incomplete)]
@@ -32,23 +37,17 @@ def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: s
 @click.command(epilog="Example: fer-bench run svm mlp 'stacked-cnn[n=3]' --data fer2013.csv --split official --seeds 3")
 @click.argument("names", nargs=-1, shell_complete=_complete_runner)
 @click.option("--all", "everything", is_flag=True, help="Every runner, plugins included.")
-@click.option(
-    "--data",
-    envvar="FER_BENCH_DATA",
-    help="CSV, zip, tar.gz, npz, parquet or image folder. [default: the embedded set]",
-)
-@click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
+@data_options
+@RESULTS_OPTION
 @click.option(
     "--split",
     "splits",
     multiple=True,
     default=("official",),
     show_default=True,
-    help="official, notebook, notebook-90-10, kfold-5 (all its folds), kfold-5-0.",
+    help="official, holdout-20, notebook, notebook-90-10, kfold-5 (all its folds), kfold-5-0, ...",
 )
 @click.option("--recipe", default="published", show_default=True, help="published, tuned, another one, or all.")
-@click.option("--labels", type=click.Choice(["seven", "six"]), default="seven", show_default=True)
-@click.option("--merge", multiple=True, metavar="A+B", help="Join emotions into one label: sadness+neutral.")
 @click.option("--balance", type=click.Choice(["none", "weights", "oversample"]), default="none", show_default=True)
 @click.option("--fill", metavar="PATH", help="A second data set that fills the smaller classes of the training part.")
 @click.option(
@@ -72,8 +71,15 @@ def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: s
     show_default=True,
     help="Test-time augmentation, scored beside: mirrored, or centre and corners and their mirrors. No new training.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
-@click.option("--backend", type=click.Choice(["auto", "tensorflow", "jax", "torch"]), default="auto", show_default=True)
+@click.option(
+    "--train-scores",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    show_default=True,
+    help="Score the training part too, after the fit; auto: recipe published. What is done is not done again for it.",
+)
+@DEVICE_OPTION
+@BACKEND_OPTION
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of a run. [default: all cores]")
 @click.option(
     "--jobs", type=click.IntRange(1), help="Runs at a time, the cores divided among them. [default: 1; embedded set: 4]"
@@ -93,9 +99,14 @@ def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: s
     show_default=True,
     help="Try again so often what crashed or was killed, and with half the batch what ran out of memory.",
 )
-@click.option("--tensorboard", metavar="DIR", help="Write TensorBoard logs there.")
+@click.option("--tensorboard", metavar="DIR", help="Write TensorBoard logs there; needs the extra `tensorboard`.")
+@click.option(
+    "--keep-epochs",
+    is_flag=True,
+    help="Keep the weights of each epoch that was the best so far, for `fer-bench score RUN --epoch N`.",
+)
 @click.option("--models/--no-models", default=True, show_default=True, help="Keep the trained models.")
-@click.option("--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners.")
+@PLUGIN_OPTION
 @click.option("--force", is_flag=True, help="Run again what is done, from the beginning.")
 @click.option(
     "--rerun",
@@ -124,88 +135,102 @@ def run_command(
 ) -> None:
     """Train runners, score them, keep a record of each, print the leaderboard.
 
-    NAMES are runners (fer-bench list), with parameters where wanted: 'stacked-cnn[n=3]'. What is done already is not done
-    again. Without --data, FER_BENCH_DATA or `fer-bench data download`, runs on the embedded synthetic set with few epochs.
+    NAMES are runners (fer-bench list), with parameters where wanted: 'stacked-cnn[n=3]'. What is done already is not
+    done again. Without --data, FER_BENCH_DATA or `fer-bench data download`, runs on the embedded synthetic set with few
+    epochs.
 
     Exit codes: 0 all went well, 1 a run failed, 2 wrong input, 130 interrupted.
     """
-    if everything and names:
-        raise InputError(f"--all already means every runner: leave it out, or {' '.join(names)}")
-    if not everything and not names:
-        raise InputError("name some runners, or --all; `fer-bench list` shows them")
-    if options["weights"] not in ("auto", "imagenet", "random") and not Path(options["weights"]).is_file():
-        raise InputError(f"--weights {options['weights']}: no such file; or give auto, imagenet or random")
-    from .. import registry
-    from ..data import load_dataset
-    from ..engine import Interrupted, survey, sweep
-    from ..engine.execute import is_failure
+    from ..api import registry
+    from ..data.load import load_dataset
+    from ..engine import survey
     from ..engine.job import Options, plan
-    from ..store import Store
-    from ..training.device import choose_backend, choose_device
-    from .progress import observer
+    from ..records.store import Store
 
     chosen = Options(**options)
-    for warning in registry.load_plugins(chosen.plugins):
-        click.echo(f"fer-bench: warning: {warning}", err=True)
-    device = choose_device(chosen.device)
-    choose_backend(chosen.backend, device)  # a wrong device should fail before data is read
-    if jobs and jobs > 1 and device != "cpu":
-        raise InputError(f"--jobs {jobs}: runs share no GPU; leave it out, or take --device cpu")
+    check_words(names, everything, chosen)
+    load_plugins(chosen.plugins)
+    device = check_device(chosen, jobs)
     for name in names:
         registry.get(registry.parse(name)[0])
     dataset = load_dataset(data, scheme=labels, merge=merge)
     other = load_dataset(fill) if fill else None
-    click.echo(f"fer-bench: data: {dataset.source}", err=True)
-    planned = plan(dataset, names or registry.names(), splits, chosen, fill_from=other, explicit=bool(names))
-    announce_demo(dataset, chosen)
-    announce_left_out(planned, names, chosen)
-    jobs = jobs or default_jobs(dataset, device)
+    say(f"data: {dataset.source}")
+    planned = plan(dataset, names or registry.specs(), splits, chosen, fill_from=other, explicit=bool(names))
+    announce.demo(dataset, chosen)
+    announce.left_out(planned, names, chosen)
     store = Store(Path(results))
     if not dry_run:
         store.prepare()
     steps = survey(planned, store, "all" if force else "failed" if rerun else "none")
-    unreadable = [step for step in steps if step.problem]
-    for step in unreadable:
-        click.echo(f"fer-bench: {step.job.title} is not run: {step.problem}", err=True)
+    announce.nothing_kept(steps, store, chosen)
+    announce.unreadable(steps)
     if dry_run:
         print_plan(steps, store, as_json)
         return
-    if untrained := sum(step.retrained for step in steps):
-        click.echo(
-            f"fer-bench: {untrained} of {len(steps)} jobs went well without --tta {chosen.tta} and kept no model here: they "
-            "are trained again",
-            err=True,
-        )
-    announce_done(steps)
+    announce.retrained(steps, chosen)
+    announce.done(steps)
+    records, interrupted = go(steps, store, chosen, jobs or default_jobs(dataset, device), fail_fast)
+    known = [step.problem for step in steps if step.problem]
+    print_results(records, store, dataset.digest, sorted({step.job.info.split for step in steps}), as_json, known)
+    leave(steps, records, interrupted)
+
+
+def check_words(names: Sequence[str], everything: bool, options: Options) -> None:
+    """Raises InputError for no runner or more than all of them, a weights file that is not there, or no TensorBoard."""
+    from ..training.tensorboard import check_tensorboard
+
+    if everything and names:
+        raise InputError(f"--all already means every runner: leave it out, or {' '.join(names)}")
+    if not everything and not names:
+        raise InputError("name some runners, or --all; `fer-bench list` shows them")
+    if options.weights not in ("auto", "imagenet", "random") and not Path(options.weights).is_file():
+        raise InputError(f"--weights {options.weights}: no such file; or give auto, imagenet or random")
+    if options.tensorboard:
+        check_tensorboard()
+
+
+def check_device(options: Options, jobs: int | None) -> str:
+    """The device of the runs, "cpu" or "gpu:N", which is looked for before any data is read.
+
+    Raises InputError where device or backend can't be used, or several runs at a time would share a GPU.
+    """
+    from ..hardware.device import choose
+
+    device = choose(options.device, options.backend).device
+    if jobs and jobs > 1 and device != "cpu":
+        raise InputError(f"--jobs {jobs}: runs share no GPU; leave it out, or take --device cpu")
+    return device
+
+
+def go(
+    steps: Sequence[Step], store: Store, options: Options, jobs: int, fail_fast: bool
+) -> tuple[list[RunRecord], bool]:
+    """Runs the steps, showing how it goes on stderr; their records, and whether the user stopped it."""
+    from ..engine import Interrupted, sweep
+    from .progress import observer
+
     stop_on_signals()
-    interrupted = False
     with observer() as watcher:
         try:
-            records = sweep(steps, store, chosen, watcher, fail_fast=fail_fast, jobs=jobs)
+            return sweep(steps, store, options, watcher, fail_fast=fail_fast, jobs=jobs), False
         except Interrupted as stop:
-            records, interrupted = stop.records, True
-    known = [step.problem for step in unreadable]
-    print_results(records, store, dataset.digest, sorted({step.job.info.split for step in steps}), as_json, known)
+            return stop.records, True
+
+
+def leave(steps: Sequence[Step], records: Sequence[RunRecord], interrupted: bool) -> None:
+    """Says what went wrong, and leaves with the exit code for that; returns where nothing did."""
+    from ..engine.execute import is_failure
+
     if interrupted:
-        click.echo("fer-bench: interrupted; the same command goes on", err=True)
+        say("interrupted; the same command goes on")
         sys.exit(130)
     failed = [f"{record.job.runner} ({record.status})" for record in records if is_failure(record.status)]
     again = "; --rerun failed tries again" if failed else ""
-    failed += [f"{step.job.info.runner} (unreadable record)" for step in unreadable]
+    failed += [f"{step.job.info.runner} (unreadable record)" for step in steps if step.problem]
     if failed:
-        click.echo(f"fer-bench: {len(failed)} of {len(steps)} runs failed: {', '.join(failed)}{again}", err=True)
+        say(f"{len(failed)} of {len(steps)} runs failed: {', '.join(failed)}{again}")
         sys.exit(1)
-
-
-def announce_done(steps: Sequence[Step]) -> None:
-    """Which jobs are not run because of what is on record."""
-    from ..engine.execute import is_failure
-
-    known = [step.record.status for step in steps if step.record and not step.pending]
-    failed = sum(is_failure(status) for status in known)
-    how = f", {failed} of which failed: --rerun failed tries those, --force all" if failed else "; --force runs them"
-    if known:
-        click.echo(f"fer-bench: {len(known)} of {len(steps)} jobs are on record already{how} again", err=True)
 
 
 def stop_on_signals() -> None:
@@ -218,25 +243,6 @@ def stop_on_signals() -> None:
 
 def default_jobs(dataset: Dataset, device: str) -> int:
     """One run at a time, so that times mean something; on the embedded set, whose don't, one for each core."""
-    from ..provenance import cores
+    from ..hardware.host import cores
 
-    return min(cores(), DEMO_JOBS) if dataset.name.startswith("synthetic") and device == "cpu" else 1
-
-
-def announce_demo(dataset: Dataset, options: Any) -> None:
-    if dataset.name.startswith("synthetic") and options.epochs is None:
-        click.echo(
-            "fer-bench: the embedded set shows the suite at work, with a few epochs a runner; for figures that mean "
-            "something, bring FER-2013: --data fer2013.csv",
-            err=True,
-        )
-
-
-def announce_left_out(planned: Sequence[Job], names: Sequence[str], options: Any) -> None:
-    """Under --all, which runners have no epoch that the test part could pick."""
-    from .. import registry
-
-    if options.checkpoint == "test" and not names:
-        there = {job.info.runner for job in planned}
-        left_out = ", ".join(name for name in registry.names() if name not in there)
-        click.echo(f"fer-bench: --checkpoint test leaves out what picks no epoch: {left_out}", err=True)
+    return min(cores(), DEMO_JOBS) if dataset.embedded and device == "cpu" else 1

@@ -10,21 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import JSON_OPTION, PLUGIN_OPTION, load_plugins
+
 if TYPE_CHECKING:
-    from ..runners.base import Runner
-
-PLUGIN_OPTION = click.option(
-    "--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners."
-)
-JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def load_plugins(plugins: tuple[str, ...]) -> None:
-    """Loads plugins; each that fails is one line on stderr."""
-    from .. import registry
-
-    for warning in registry.load_plugins(plugins):
-        click.echo(f"fer-bench: warning: {warning}", err=True)
+    from ..api.runner import Runner
 
 
 @click.command(epilog="Example: fer-bench list --json")
@@ -34,7 +23,7 @@ def list_command(plugins: tuple[str, ...], as_json: bool) -> None:
     """Show all runners: name, family, recipes, what it is, and where it comes from."""
     import json
 
-    from .. import registry
+    from ..api import registry
 
     load_plugins(plugins)
     rows: list[dict[str, Any]] = []
@@ -86,7 +75,7 @@ def info_command(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     import json
     import os
 
-    from .. import registry
+    from ..api import registry
 
     # Building a model to count what is in it needs no GPU.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -118,7 +107,7 @@ def describe(runner: Runner) -> dict[str, Any]:
     """
     from dataclasses import asdict
 
-    from .. import registry
+    from ..api import registry
 
     info = asdict(runner.info)
     del info["recipe_digests"]  # each recipe below says its own
@@ -140,7 +129,7 @@ def as_text(facts: dict[str, Any]) -> str:
     """The facts of ``describe`` for people: recipes show only what differs from a recipe's defaults."""
     from dataclasses import asdict
 
-    from ..runners.recipe import Recipe
+    from ..api.recipe import Recipe
 
     lines = [f"{facts['name']}: {facts['summary']}", ""]
     counts = facts["parameters"]
@@ -190,7 +179,7 @@ def _pairs(values: dict[str, Any], separator: str = ", ") -> str:
 @click.option("--out", default=".", show_default=True, metavar="DIR", help="Folder in which the package is made.")
 def new_runner_command(name: str, kind: str, out: str) -> None:
     """Write a package with a runner of your own, ready to install: DIR/fer-bench-NAME."""
-    from ..scaffold import create
+    from .scaffold import create
 
     load_plugins(())
     folder = create(name, kind, Path(out))

@@ -1,28 +1,44 @@
-"""``fer-bench score``: a system from outside on the board, from its predictions alone."""
+"""``fer-bench score``: a system from outside on the board, from its predictions alone; and a run's kept epoch."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputError
-from .data import data_options
+from .options import PLUGIN_OPTION, RESULTS_OPTION, data_options, load_plugins
+from .say import say
 
 if TYPE_CHECKING:
-    from ..metrics import Scores
+    import numpy as np
+
+    from ..data.dataset import Dataset
+    from ..data.splits import Split
+    from ..entries.external import Scored
+    from ..records.store import StoredRun
+    from ..scores.metrics import Scores
 
 
 @click.command(epilog="Example: fer-bench score predictions.csv --name my-net --data fer2013.csv")
 @click.argument("predictions", type=click.Path(path_type=Path))
 @click.option("--name", help="What the system is called on the board: lower-case letters, digits, '.', '_' and '-'.")
 @data_options
-@click.option("--split", default="official", show_default=True, help="The split whose test part was predicted.")
-@click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which of several trainings it is.")
+@click.option("--split", help="The split whose test part was predicted. [default: official; with --epoch the run's]")
+@click.option(
+    "--epoch",
+    type=click.IntRange(1),
+    metavar="N",
+    help="PREDICTIONS is the folder of a run made with --keep-epochs: load and score that epoch of it.",
+)
+@RESULTS_OPTION
+@click.option(
+    "--seed", type=click.IntRange(0), help="Which of several trainings it is. [default: 0; with --epoch the run's]"
+)
 @click.option("--note", default="", help="A line about the system, for the table.")
-@click.option("--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners.")
+@PLUGIN_OPTION
 @click.option("--force", is_flag=True, help="Replace other predictions of the same name and seed.")
 @click.option("--dry-run", is_flag=True, help="Check and score the file, and keep no record; needs no --name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON (with --dry-run, the scores).")
@@ -32,9 +48,10 @@ def score_command(
     data: str | None,
     labels: str,
     merge: tuple[str, ...],
-    split: str,
+    split: str | None,
+    epoch: int | None,
     results: str,
-    seed: int,
+    seed: int | None,
     note: str,
     plugins: tuple[str, ...],
     force: bool,
@@ -48,50 +65,82 @@ def score_command(
     emotion (anger or angry, disgust, ...), or one column `predicted` with an emotion's name or FER-2013's number. A
     column `emotion` with the truth is checked. Or a predictions.npz as runs write it, or a run's folder.
 
+    With --epoch the run's model predicts the test part with the weights of that epoch. Its row says which epoch of what it
+    is, chosen by hand, and has no rank: whoever chose it may have seen test figures. Without --name it is only scored.
+
     Exit codes: 0 all went well, 2 wrong input.
     """
-    import json
-
-    from .. import registry
-    from ..data import load_dataset
-    from ..data.schemes import rows_kept
-    from ..external import commit, score_file
-    from ..named import check_name
-    from ..records import EXTERNAL
-    from ..splits import expand, make_split
-    from ..store import Store
+    from ..data.load import load_dataset
+    from ..entries.by_hand import kept_run
+    from ..entries.external import commit, score_file
+    from ..entries.named import check_name
+    from ..records.record import EXTERNAL
+    from ..records.store import Store
     from .tables import print_results
 
+    run = None if epoch is None else kept_run(predictions, epoch)
+    split = split or (run.record.job.split if run else "official")
+    dry_run = dry_run or (run is not None and name is None)
     if name is None and not dry_run:
         raise InputError("a --name is wanted, for the system's row on the board; --dry-run only scores")
-    for warning in registry.load_plugins(plugins):
-        click.echo(f"fer-bench: warning: {warning}", err=True)
+    load_plugins(plugins)
     store = Store(Path(results))
     if name is not None:
         check_name(name, store.scan()[0], EXTERNAL)
     dataset = load_dataset(data, scheme=labels, merge=merge)
-    click.echo(f"fer-bench: data: {dataset.source}", err=True)
-    if len(folds := expand(split)) > 1:
-        raise InputError(f"split {split} has {len(folds)} test parts; score them one by one, as {folds[0]}")
-    # A run's files count the rows under its label scheme, other people's those of the file.
-    own = predictions.is_dir() or predictions.suffix.lower() == ".npz"
-    numbers = None if own or labels == "seven" else rows_kept(load_dataset(data), labels)
-    parts = make_split(dataset, split)
-    scored = score_file(predictions, dataset, parts, name=name or "", seed=seed, note=note, numbers=numbers)
+    say(f"data: {dataset.source}")
+    parts = one_split(dataset, split)
+    if run is None or epoch is None:
+        numbers = row_numbers(predictions, data, labels)
+        scored = score_file(predictions, dataset, parts, name=name or "", seed=seed or 0, note=note, numbers=numbers)
+    else:
+        scored = kept_epoch(run, epoch, dataset, parts, plugins, name=name or "", seed=seed, note=note)
     if not dry_run:
         commit(scored, store, force)
         print_results([scored.record], store, dataset.digest, [split], as_json)
         return
     scores = scored.record.scores
     assert scores is not None  # its record is ok
-    click.echo(json.dumps(scores.model_dump(), indent=1) if as_json else scores_text(scores))
+    click.echo(scores.model_dump_json(indent=1) if as_json else scores_text(scores))
+
+
+def kept_epoch(
+    run: StoredRun, epoch: int, dataset: Dataset, split: Split, plugins: tuple[str, ...], **about: Any
+) -> Scored:
+    """The scores of a run's kept epoch; ``about`` are name, seed and note of its row."""
+    from ..engine.job import Options
+    from ..entries.by_hand import score_epoch
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
+    return score_epoch(run, epoch, dataset, split, Options(plugins=plugins), **about)
+
+
+def row_numbers(predictions: Path, data: str | None, labels: str) -> np.ndarray | None:
+    """How a file of predictions counts the rows of the data, (N,) int64; None where it counts them as they are.
+
+    A run's own files count the rows under their label scheme, other people's those of the data's file.
+    """
+    from ..data.load import load_dataset
+    from ..data.schemes import rows_kept
+
+    own = predictions.is_dir() or predictions.suffix.lower() == ".npz"
+    return None if own or labels == "seven" else rows_kept(load_dataset(data), labels)
+
+
+def one_split(dataset: Dataset, name: str) -> Split:
+    """The split of that name. Raises InputError where it stands for several, such as kfold-5 for its folds."""
+    from ..data.splits import expand, make_split
+
+    if len(folds := expand(name)) > 1:
+        raise InputError(f"split {name} has {len(folds)} test parts; score them one by one, as {folds[0]}")
+    return make_split(dataset, name)
 
 
 def scores_text(scores: Scores) -> str:
     """All scores of one set of predictions for a terminal: fractions in percent, then emotion by emotion."""
     from tabulate import tabulate
 
-    from ..columns import percent
+    from ..board.columns import percent
 
     fractions = {
         "accuracy": f"{percent(scores.accuracy)} [{percent(scores.accuracy_low)}, {percent(scores.accuracy_high)}]",
@@ -104,10 +153,12 @@ def scores_text(scores: Scores) -> str:
         "ECE": "" if scores.calibration_error is None else f"{scores.calibration_error:.3f}",
     }
     line = ", ".join(f"{name} {value}" for name, value in fractions.items() if value)
+    headers = ["emotion", "images", "accuracy", "precision", "F1", "confidence: predicted", "true"]
     rows = [
-        [name, of.images, percent(of.recall), percent(of.precision), percent(of.f1)]
+        [name, of.images, *map(percent, (of.recall, of.precision, of.f1, of.confidence, of.true_confidence))]
         for name, of in scores.emotions.items()
     ]
-    headers, align = ["emotion", "images", "accuracy", "precision", "F1"], ["left", *["right"] * 4]
-    table = tabulate(rows, headers, disable_numparse=True, colalign=align)
+    if scores.log_loss is None:  # answers alone have no confidence
+        headers, rows = headers[:-2], [row[:-2] for row in rows]
+    table = tabulate(rows, headers, disable_numparse=True, colalign=["left", *["right"] * (len(headers) - 1)])
     return f"{scores.images:,} images: {line}\n\n{table}"

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .say import say, warn
+
 if TYPE_CHECKING:
     from ..engine import Step
-    from ..records import RunRecord
-    from ..store import Store
+    from ..records.record import RunRecord
+    from ..records.store import Store
 
 
 def print_plan(steps: Sequence[Step], store: Store, as_json: bool) -> None:
@@ -41,7 +43,7 @@ def print_plan(steps: Sequence[Step], store: Store, as_json: bool) -> None:
         epochs = info.epochs or info.recipe_fields.get("epochs", "-")
         cells = [step.job.spec, info.recipe, info.split, info.seed, info.train_images, epochs, info.key[:8], state]
         anew = "train again" if step.retrained else "run"
-        to_do = "wait" if info.key in running else "predict" if step.views else anew
+        to_do = "wait" if info.key in running else "predict" if step.adds_tta else anew
         rows.append([*cells, to_do if step.pending else "-"])
     click.echo(tabulate(rows, header))
     click.echo(f"{sum(s.pending for s in steps)} of {len(steps)} jobs to run")
@@ -68,16 +70,15 @@ def print_results(
     if as_json:
         click.echo(json.dumps([record.model_dump() for record in records], indent=1))
         return
-    from .. import registry
-    from ..leaderboard import boards
-    from ..predictions import stored_predictions
-    from ..ranking import ranked
+    from ..api import registry
+    from ..board.build import boards
+    from ..board.ranking import ranked
+    from ..records.predictions import stored_predictions
 
     runs, problems = store.scan()
-    for problem in set(problems) - set(known):
-        click.echo(f"fer-bench: warning: {problem}", err=True)
+    warn(set(problems) - set(known))
     for board in boards([run.record for run in runs], registry.infos()):
         if board.dataset_digest == dataset_digest and board.split in splits:
             predictions = stored_predictions(run for run in runs if run.record.job.split_digest == board.split_digest)
             click.echo(f"\n{ranked(board, predictions).text()}")
-    click.echo(f"fer-bench: records in {store.root}; `fer-bench report` writes tables and pictures", err=True)
+    say(f"records in {store.root}; `fer-bench report` writes tables and pictures")

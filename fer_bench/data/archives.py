@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from ..errors import InputError
-from ..zips import check_growth, check_zip
+from ..files.zips import check_growth, check_zip
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 #: No member of a face data set is larger; FER-2013's CSV is 301 MB.

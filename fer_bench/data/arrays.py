@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, brief
-from ..npz import load_npz
+from ..files.npz import load_npz
+from ..files.parquet import read_table
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .fer2013 import STRICT, Faces, PixelError, Reading, parse_pixels
 from .folders import MAX_IMAGE_BYTES, decode
 from .names import Classes, emotion, subject_names, usage_code
-from .parquet import read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa

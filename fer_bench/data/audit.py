@@ -20,7 +20,7 @@ class Conflict(BaseModel):
 
 
 class Audit(BaseModel):
-    """The findings. Rows are counted as read: a reader refuses a set with an empty cell, so none is null.
+    """What an audit found in a data set. Rows are counted from 0, as read.
 
     Attributes:
         counts: usage -> emotion -> images; one entry "all" where the set does not say who uses what.
@@ -37,7 +37,6 @@ class Audit(BaseModel):
     images: int
     classes: list[str]
     counts: dict[str, dict[str, int]]
-    nulls: int = 0
     duplicate_rows: int
     repeated_images: int
     in_training: dict[str, int]
@@ -66,8 +65,13 @@ def audit(dataset: Dataset) -> Audit:
         in_training=_in_training(same, dataset.usage),
         conflicts=conflicts,
         conflict_images=sum(len(conflict.rows) for conflict in conflicts),
-        blank_rows=np.flatnonzero(np.ptp(flat, axis=1) < BLANK).tolist(),
+        blank_rows=np.flatnonzero(blank(flat)).tolist(),
     )
+
+
+def blank(images: np.ndarray) -> np.ndarray:
+    """(N,) bool: which of N images of uint8 pixels, in any shape, show nothing; see ``BLANK``."""
+    return np.ptp(images, axis=tuple(range(1, images.ndim))) < BLANK
 
 
 def _groups(flat: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -14,8 +14,8 @@ _COLOURS = ("#0072B2", "#E69F00", "#009E73")
 SAMPLES = 7
 
 
-def draw_classes(audit: Audit, path: Path) -> None:
-    """A bar for each emotion, stacked by usage, with its total and share, as PNG."""
+def draw_classes(audit: Audit, file: IO[bytes]) -> None:
+    """Writes a PNG with a bar for each emotion, stacked by usage, with its total and share."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -39,11 +39,11 @@ def draw_classes(audit: Audit, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if len(audit.counts) > 1:
         axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    figure.savefig(file, format="png", dpi=150)
 
 
-def draw_samples(dataset: Dataset, path: Path, *, seed: int = 0) -> None:
-    """A row for each emotion with ``SAMPLES`` of its images drawn at random, as PNG."""
+def draw_samples(dataset: Dataset, file: IO[bytes], *, seed: int = 0) -> None:
+    """Writes a PNG with a row for each emotion: ``SAMPLES`` of its images, drawn at random."""
     from matplotlib.figure import Figure
 
     classes = dataset.classes
@@ -59,4 +59,4 @@ def draw_samples(dataset: Dataset, path: Path, *, seed: int = 0) -> None:
             if place < len(chosen):
                 axes.imshow(dataset.images[chosen[place]], cmap="gray", vmin=0, vmax=255)
         grid[label][0].set_ylabel(emotion.replace("+", "+\n"), rotation=0, ha="right", va="center")
-    figure.savefig(path, dpi=150)
+    figure.savefig(file, format="png", dpi=150)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import Dataset
+from .match import labels_in
 
 Balance = Literal["none", "weights", "oversample"]
 
@@ -73,18 +74,6 @@ def fill(
     gaps = _gaps(train_labels, len(classes))
     drawn = [rng.permutation(np.flatnonzero(usable & (labels == label)))[:gap] for label, gap in enumerate(gaps)]
     return np.sort(np.concatenate(drawn)).astype(np.int64)
-
-
-def labels_in(classes: tuple[str, ...], other: Dataset) -> np.ndarray:
-    """The labels of ``other`` as (N,) int8 indices into ``classes``, -1 where it has none.
-
-    An emotion counts as the merged class that holds it: "sadness" as "sadness+neutral".
-    """
-    homes = [
-        next((place for place, name in enumerate(classes) if set(own.split("+")) <= set(name.split("+"))), -1)
-        for own in other.classes
-    ]
-    return np.array(homes, np.int8)[other.labels]
 
 
 def _gaps(labels: np.ndarray, classes: int) -> list[int]:

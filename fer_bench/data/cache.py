@@ -12,27 +12,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import shutil
-import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
+from ..files.cache import cache_dir, scratch, write_array
 from .dataset import Dataset
 
 _FORMAT = 1  # part of every key: raise it when a reader would read the same file differently
-_STALE_SECONDS = 86_400.0
 _log = logging.getLogger(__name__)
-
-
-def cache_dir() -> Path:
-    """The folder of all that can be made again: ``FER_BENCH_CACHE``, else the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("FER_BENCH_CACHE") or user_cache_path("fer-bench", appauthor=False))
 
 
 def key_of(path: Path) -> str:
@@ -77,12 +66,9 @@ def load(key: str) -> Dataset | None:
 
 
 def store(key: str, dataset: Dataset) -> None:
-    """Writes a dataset under ``key``, in place of a damaged entry; OSError where the cache can't be written."""
+    """Writes a dataset under ``key``, in place of a damaged entry. Raises OSError where the cache can't be written."""
     root = cache_dir() / "datasets"
-    root.mkdir(parents=True, exist_ok=True)
-    _sweep(root)
-    folder = Path(tempfile.mkdtemp(prefix="tmp-", dir=root))
-    try:
+    with scratch(root) as folder:
         new = folder / "new"
         new.mkdir()
         np.save(new / "images.npy", dataset.images)
@@ -99,8 +85,6 @@ def store(key: str, dataset: Dataset) -> None:
         }
         (new / "meta.json").write_text(json.dumps(meta, indent=2), encoding="utf-8")
         _publish(new, root / key, folder / "old")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _publish(new: Path, entry: Path, old: Path) -> None:
@@ -113,13 +97,6 @@ def _publish(new: Path, entry: Path, old: Path) -> None:
         if entry.exists():
             entry.rename(old)
         new.rename(entry)
-
-
-def _sweep(root: Path) -> None:
-    """Removes the temporary folders and files of processes that were killed long ago."""
-    for left in root.glob("tmp-*"):
-        if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def images_file(dataset: Dataset) -> Path:
@@ -144,19 +121,6 @@ def images_file(dataset: Dataset) -> Path:
             f"can't write to the cache {target.parent} ({error.strerror}); set FER_BENCH_CACHE to a folder that can be written"
         ) from None
     return target
-
-
-def write_array(target: Path, array: np.ndarray) -> None:
-    """Writes ``array`` as the ``.npy`` file ``target``, in place of what is there; OSError where it can't."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
-    handle, temporary = tempfile.mkstemp(prefix="tmp-", suffix=".npy", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, array)
-        Path(temporary).replace(target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _backing_file(images: np.ndarray) -> Path | None:

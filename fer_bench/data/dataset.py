@@ -12,6 +12,13 @@ EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neu
 #: The values of FER-2013's ``Usage`` column; ``Dataset.usage`` holds indices into this tuple.
 USAGES = ("Training", "PublicTest", "PrivateTest")
 IMAGE_SIZE = 48
+#: The name of the embedded set, with which those of its kind begin; as a path, it means that set whatever else is there.
+SYNTHETIC = "synthetic"
+
+
+def is_embedded(name: str) -> bool:
+    """Whether a data set of this name is the embedded one, under any label scheme: its figures say nothing about faces."""
+    return name.startswith(SYNTHETIC)
 
 
 def digest_of(images: np.ndarray, labels: np.ndarray, usage: np.ndarray | None, classes: tuple[str, ...]) -> str:
@@ -57,8 +64,13 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def embedded(self) -> bool:
+        """Whether it is the embedded set, by its name; see ``is_embedded``."""
+        return is_embedded(self.name)
+
     def counts(self, rows: np.ndarray | slice = slice(None)) -> dict[str, int]:
-        """Images per class, among ``rows``."""
+        """The number of images of each class among ``rows``, indices or a mask; of all by default."""
         return dict(
             zip(self.classes, np.bincount(self.labels[rows], minlength=len(self.classes)).tolist(), strict=True)
         )

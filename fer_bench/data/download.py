@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError
-from .cache import cache_dir
+from ..files import durable
+from ..files.cache import cache_dir
 from .fer2013 import CSV_NAMES
 
 #: The release that ``sources/emotion-detection-notebook.txt`` used: the challenge's CSV with its Usage column.
@@ -35,7 +36,7 @@ def download() -> Path:
         raise InputError(f"{folder}: the download of {HANDLE} holds neither {' nor '.join(CSV_NAMES)}; {BY_HAND}")
     try:
         _note().parent.mkdir(parents=True, exist_ok=True)
-        _note().write_text(f"{found[0]}\n", encoding="utf-8")
+        durable.write(_note(), f"{found[0]}\n".encode())
     except OSError as error:
         raise InputError(f"{_note()}: can't be written ({error.strerror}); the data is at {found[0]}") from None
     return found[0]

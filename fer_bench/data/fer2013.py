@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -82,40 +82,25 @@ def read_csv(reopen: Callable[[], IO[bytes]], where: str, how: Reading = STRICT)
         InputError: for the first line that can't be read, with its number and column.
     """
     import pyarrow as pa
-    from pyarrow import csv as arrow_csv
 
+    subject = how.subject.strip().lower()
+    needed = ("emotion", "pixels", *filter(None, [subject]))
+    faces = bytearray()  # grows in place, where joining blocks would take the memory twice
+    labels, usages = [np.empty(0, np.int8)], [np.empty(0, np.int8)]
+    classes, subjects = Classes(foreign=how.foreign), []
+    label = partial(_foreign_label, classes) if how.foreign else _label
     with reopen() as stream:
-        header = _header(stream, where)
-        subject = how.subject.strip().lower()
-        needed = ("emotion", "pixels", *filter(None, [subject]))
-        missing = next((name for name in needed if name not in header), None)
-        if missing:
-            found = ", ".join(name[:20] for name in list(header)[:6])
-            raise InputError(
-                f"{where}, line 1: no column {missing!r}, only {found}; columns {' and '.join(needed)} are needed"
-            )
-        names = [f"f{i}" for i in range(header.width)]
-        column = {name: names[header[name]] for name in (*needed, "usage") if name in header}
-        types = dict.fromkeys(column.values(), pa.dictionary(pa.int32(), pa.string())) | {column["pixels"]: pa.string()}
-        faces = bytearray()  # grows in place, where joining blocks would take the memory twice
-        labels, usages = [np.empty(0, np.int8)], [np.empty(0, np.int8)]
-        classes, subjects = Classes(foreign=how.foreign), []
-        label = partial(_foreign_label, classes) if how.foreign else _label
+        header = _header(stream, where, needed)
         try:
-            for block in arrow_csv.open_csv(
-                stream,
-                arrow_csv.ReadOptions(column_names=names, block_size=_BLOCK),
-                convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=list(types)),
-            ):
+            for block in _blocks(stream, header, {*needed, "usage"}):
                 try:
-                    emotions = block.column(column["emotion"])
-                    labels.append(_codes(emotions, "emotion", label, "is no label; 0 to 6 are known"))
-                    if "usage" in column:
+                    labels.append(_codes(block["emotion"], "emotion", label, "is no label; 0 to 6 are known"))
+                    if "usage" in block:
                         known = f"is unknown; {', '.join(USAGES)} are known"
-                        usages.append(_codes(block.column(column["usage"]), "Usage", usage_code, known))
+                        usages.append(_codes(block["usage"], "Usage", usage_code, known))
                     if subject:
-                        subjects += block.column(column[subject]).to_pylist()
-                    faces += parse_pixels(block.column(column["pixels"]).to_pylist()).data
+                        subjects += block[subject].to_pylist()
+                    faces += parse_pixels(block["pixels"].to_pylist()).data
                 except CellError as error:
                     row = len(faces) // PIXELS + error.row
                     _fail(reopen, where, row, error.column, str(error))
@@ -124,14 +109,30 @@ def read_csv(reopen: Callable[[], IO[bytes]], where: str, how: Reading = STRICT)
 
     if not faces:
         raise InputError(f"{where}: no rows below the header line; is the download complete?")
-    images = np.frombuffer(faces, np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
     return Faces(
-        images,
+        np.frombuffer(faces, np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE),
         np.concatenate(labels),
-        np.concatenate(usages) if "usage" in column else None,
+        np.concatenate(usages) if "usage" in header else None,
         tuple(classes.names),
         subject_names(subjects, where) if subject else None,
     )
+
+
+def _blocks(stream: IO[bytes], header: _Header, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
+    """The columns ``wanted``, some lines at a time: pixels as texts, the others, which repeat themselves, by dictionary."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    names = [f"f{place}" for place in range(header.width)]  # a header may have the same name twice
+    places = {names[place]: name for name, place in header.items() if name in wanted}
+    coded = pa.dictionary(pa.int32(), pa.string())
+    types = {place: pa.string() if name == "pixels" else coded for place, name in places.items()}
+    for block in arrow_csv.open_csv(
+        stream,
+        arrow_csv.ReadOptions(column_names=names, block_size=_BLOCK),
+        convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=list(types)),
+    ):
+        yield {name: block.column(place) for place, name in places.items()}
 
 
 def _label(text: str) -> int | None:
@@ -224,7 +225,8 @@ class _Header(dict[str, int]):
     width = 0
 
 
-def _header(stream: IO[bytes], where: str) -> _Header:
+def _header(stream: IO[bytes], where: str, needed: Sequence[str]) -> _Header:
+    """The first line of a file. Raises InputError where it is no header, or lacks a column that is ``needed``."""
     line = stream.readline(LONGEST_LINE)
     if not line.strip():
         raise InputError(f"{where}: empty; a first line such as emotion,pixels,Usage is wanted")
@@ -239,6 +241,12 @@ def _header(stream: IO[bytes], where: str) -> _Header:
         )
     header = _Header((name.strip().lower(), place) for place, name in enumerate(fields))
     header.width = len(fields)
+    missing = next((name for name in needed if name not in header), None)
+    if missing:
+        found = ", ".join(name[:20] for name in list(header)[:6])
+        raise InputError(
+            f"{where}, line 1: no column {missing!r}, only {found}; columns {' and '.join(needed)} are needed"
+        )
     return header
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import EMOTIONS, Dataset
+from .match import labels_in
 from .names import emotion, merged_classes
 
 #: "six" is FER-2013 without fear, in the order of the result table of the six-emotion source (``six-emotion-cnn``).
@@ -51,8 +52,7 @@ def apply_scheme(dataset: Dataset, scheme: str = "seven", merge: Sequence[str] =
     if classes == dataset.classes:
         return dataset
 
-    home = {part: place for place, name in enumerate(classes) for part in (name, *name.split("+"))}
-    labels = np.array([home.get(name, -1) for name in dataset.classes], np.int8)[dataset.labels]
+    labels = labels_in(classes, dataset)
     rows = slice(None) if (labels >= 0).all() else np.flatnonzero(labels >= 0)
     suffix = [scheme] * (scheme != "seven") + merges
     return replace(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .dataset import EMOTIONS, IMAGE_SIZE, USAGES, Dataset
+from .dataset import EMOTIONS, IMAGE_SIZE, SYNTHETIC, USAGES, Dataset
 
 IMAGES = 960
 SEED = 20131
@@ -81,7 +81,7 @@ def synthetic(images: int = IMAGES, seed: int = SEED) -> Dataset:
         part = {name: values[rows] for name, values in params.items()}
         pixels[rows] = _develop(_draw_faces(part), part, bits)
     _copy_some(pixels, labels, usage)
-    name = "synthetic" if (images, seed) == (IMAGES, SEED) else f"synthetic-{images}-{seed}"
+    name = SYNTHETIC if (images, seed) == (IMAGES, SEED) else f"{SYNTHETIC}-{images}-{seed}"
     return Dataset(pixels, labels, usage, EMOTIONS, name, "embedded synthetic faces")
 
 

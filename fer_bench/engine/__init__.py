@@ -1,5 +1,6 @@
 """The engine: plans jobs, runs each in a process of its own, keeps a record of every outcome."""
 
-from .sweep import Interrupted, Observer, Step, run, survey, sweep
+from .run import run
+from .sweep import Interrupted, Observer, Step, survey, sweep
 
 __all__ = ["Interrupted", "Observer", "Step", "run", "survey", "sweep"]

@@ -8,33 +8,55 @@ import shutil
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
+from typing import NamedTuple
 
 import numpy as np
 
-from .. import provenance, registry
+from ..api import registry
 from ..data.cache import images_file
 from ..errors import is_disk_full
-from ..metrics import Scores, score
-from ..records import Cost, RunRecord, Status, TestTime
-from ..store import MODEL, PREDICTIONS, Store
-from ..training import device as devices
-from ..training.resume import place
+from ..hardware.device import Target, process_variables
+from ..records import provenance
+from ..records.record import Cost, RunRecord, Status, TestTime
+from ..records.store import MODEL, PREDICTIONS, Store
+from ..scores.metrics import Scores, score
+from ..training.kept import EPOCHS, hand_over
+from ..training.resume import goes_on_at
 from .job import Job, Options, seed_key, training_rows
+from .on_train import score_training, training_probabilities
 from .outcome import DISK_FULL, LOG_HINT, Outcome, one_line
-from .process import Report, watch
+from .process import watch
 from .retry import Retries
-from .worker import INPUT, LOG, OUT, TASK, write_json
+from .task import INPUT, LOG, OUT, TASK, Report, TrainTask
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a job, with the recipe's batches divided by ``batch_divisor``.
+
+    ``work`` is an empty folder, which goes with the attempt; ``state`` is that of the training's state, from which the
+    next attempt goes on.
+    """
+
+    job: Job
+    work: Path
+    state: Path
+    options: Options
+    target: Target
+    batch_divisor: int = 1
 
 
 def execute(
     job: Job,
     store: Store,
     options: Options,
+    target: Target,
     report: Report = lambda _: None,
     stop: Event | None = None,
     *,
@@ -42,34 +64,27 @@ def execute(
 ) -> RunRecord:
     """Runs one job to its end, or until ``stop`` is set, and stores its record.
 
-    What can pass is tried again, ``options.retries`` times. A failure never replaces an earlier success. A training that an
-    earlier attempt has begun goes on from its last saved state, unless it is to start ``anew``.
+    What can pass is tried again, ``options.retries`` times. A failure never replaces an earlier success. A training
+    that an earlier attempt has begun goes on from its last saved state, unless it is to start ``anew``.
 
     Raises:
         OSError: the disk is full. Nothing of the attempt is left then, and what was stored before is as it was.
     """
     stop = stop or Event()
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-    device = devices.choose_device(options.device)
-    backend = devices.choose_backend(options.backend, device)
-    environment = provenance.environment(device)  # now, before anybody can change the source tree
-    variables = devices.environment(device, backend, options.threads)
+    environment = provenance.environment(target.device)  # now, before anybody can change the source tree
     retries = Retries(job, options.retries)
     with naming_full_disk(store.root):
-        state = store.resume(job.info)
         if anew:
-            store.clean(state)
-            state = store.resume(job.info)
+            store.clean(store.resume(job.info))
         while True:
-            work = store.work(job.info)
+            attempt = Attempt(job, store.work(job.info), store.resume(job.info), options, target, retries.batch_divisor)
             try:
-                outcome = attempt(job, work, state, options, device, variables, retries.batch_divisor, report, stop)
+                outcome = make(attempt, report, stop)
                 if not stop.is_set() and retries.again(outcome):
                     report({"note": retries.words})
                     continue
-                scores = validation_scores = tta = None
-                if outcome.status == "ok":
-                    scores, validation_scores, tta = score_predictions(job, work / OUT, outcome.tta_cost)
+                scores = score_attempt(attempt, outcome) if outcome.status == "ok" else RunScores()
                 record = RunRecord(
                     status=outcome.status,
                     command=provenance.command_line(),
@@ -77,23 +92,16 @@ def execute(
                     seconds=round(time.perf_counter() - clock, 3),
                     job=job.info,
                     attempts=retries.failed,
-                    training=outcome.training.model_copy(update={"batch_divisor": retries.batch_divisor}),
-                    scores=scores,
-                    validation_scores=validation_scores,
-                    tta=tta,
+                    training=outcome.training.model_copy(update={"batch_divisor": attempt.batch_divisor}),
+                    **scores._asdict(),
                     cost=outcome.cost,
-                    environment=environment.model_copy(update=outcome.ran_on.model_dump(exclude_unset=True)),
-                    failure=None if scores else with_place(outcome, state).failure(work / LOG),
+                    environment=outcome.where(environment),
+                    failure=None if scores.scores else with_way_on(outcome, attempt.state).failure(attempt.work / LOG),
                 )
-                keep_earlier = not scores and (old := store.find(job.info)) is not None and old.status == "ok"
-                if not keep_earlier:
-                    store.commit(record, artifacts(work / OUT, options) if scores else None)
-                hopeless = record.status in ("error", "skipped") and not outcome.transient and place(state) is None
-                if record.status == "ok" or hopeless:
-                    store.clean(state)
+                keep(record, attempt, store, transient=outcome.transient)
                 return record
             finally:
-                store.clean(work)
+                store.clean(attempt.work)
 
 
 @contextmanager
@@ -107,24 +115,15 @@ def naming_full_disk(folder: Path) -> Iterator[None]:
         raise OSError(errno.ENOSPC, DISK_FULL, str(folder)) from error
 
 
-def attempt(
-    job: Job,
-    work: Path,
-    state: Path,
-    options: Options,
-    device: str,
-    variables: Mapping[str, str],
-    batch_divisor: int,
-    report: Report,
-    stop: Event,
-) -> Outcome:
-    """One attempt at a job, in ``work``; what it calls ok has predictions that can be scored."""
-    missing = missing_needs(job)
+def make(attempt: Attempt, report: Report, stop: Event) -> Outcome:
+    """Makes an attempt at a job; where its outcome is ok, there are predictions that can be scored."""
+    missing = missing_needs(attempt.job)
     if missing is not None:
         return missing
-    prepare(job, work, state, options, device, batch_divisor)
-    outcome = watch(work, options, variables, report, stop)
-    return outcome if outcome.status != "ok" else checked(outcome, job, work / OUT)
+    prepare(attempt)
+    variables = process_variables(attempt.target, attempt.options.threads)
+    outcome = watch(attempt.work, attempt.options, variables, report, stop)
+    return with_readable_predictions(outcome, attempt) if outcome.status == "ok" else outcome
 
 
 def missing_needs(job: Job) -> Outcome | None:
@@ -136,48 +135,50 @@ def missing_needs(job: Job) -> Outcome | None:
     return Outcome(status="skipped", message=f"needs {names}, not installed", hint=f"pip install {names}")
 
 
-def prepare(job: Job, work: Path, state: Path, options: Options, device: str, batch_divisor: int = 1) -> None:
-    """Writes what the worker reads; ``state`` is where it keeps the state of its training.
+def prepare(attempt: Attempt) -> None:
+    """Writes what the worker reads: no test labels, unless the job picks its checkpoint on the test part."""
+    job, options, kept = attempt.job, attempt.options, attempt.state / EPOCHS
+    if not options.keep_epochs:  # this attempt's epochs would be missing among an earlier one's
+        shutil.rmtree(kept, ignore_errors=True)
+    np.savez(attempt.work / INPUT, **training_rows(job))  # type: ignore[arg-type]  # its own keywords are no arrays
+    task = TrainTask(
+        spec=job.spec,
+        recipe=job.info.recipe,
+        classes=tuple(job.info.classes),
+        device=attempt.target.device,
+        plugins=tuple(options.plugins),
+        tta=job.tta,
+        key=seed_key(job.info),
+        checkpoint=job.info.checkpoint,
+        epochs=job.info.epochs,
+        batch_divisor=attempt.batch_divisor,
+        weights="auto" if job.info.weights == "auto" else options.weights,
+        train_scores=job.train_scores,
+        workdir=str(attempt.state.resolve()),
+        tensorboard=str(Path(options.tensorboard) / job.info.key[:8]) if options.tensorboard else None,
+        kept=str(kept.resolve()) if options.keep_epochs else None,
+        images=str(images_file(job.dataset)),
+        fill_images=str(images_file(job.fill_from)) if job.fill_from is not None else None,
+    )
+    (attempt.work / TASK).write_text(task.to_json(), encoding="utf-8")
 
-    Test labels are not part of it, unless the job picks its checkpoint on the test part.
-    """
-    np.savez(work / INPUT, **training_rows(job))  # type: ignore[arg-type]  # its own keywords are no arrays
-    task = {
-        "spec": job.spec,
-        "recipe": job.info.recipe,
-        "key": seed_key(job.info),
-        "checkpoint": job.info.checkpoint,
-        "classes": job.info.classes,
-        "epochs": job.info.epochs,
-        "batch_divisor": batch_divisor,
-        "weights": job.info.weights,
-        "device": device,
-        "tta": job.tta,
-        "workdir": str(state.resolve()),
-        "plugins": list(options.plugins),
-        "tensorboard": str(Path(options.tensorboard) / job.info.key[:8]) if options.tensorboard else None,
-        "images": str(images_file(job.dataset)),
-        "fill_images": str(images_file(job.fill_from)) if job.fill_from is not None else None,
-    }
-    write_json(work / TASK, task)
 
-
-def checked(outcome: Outcome, job: Job, out: Path) -> Outcome:
-    """``outcome``, which is ok, or an error where the predictions of the run can't be read or are not those of the job."""
-    classes, split = len(job.info.classes), job.split
+def with_readable_predictions(outcome: Outcome, attempt: Attempt) -> Outcome:
+    """An ok outcome; or an error where the predictions of the run can't be read or are not those of its job."""
+    job, split, classes = attempt.job, attempt.job.split, len(attempt.job.info.classes)
     try:
-        with np.load(out / PREDICTIONS, allow_pickle=False) as given:
+        with np.load(attempt.work / OUT / PREDICTIONS, allow_pickle=False) as given:
             shapes = tuple(given[name].shape for name in probability_names(job))
+        training_probabilities(job, attempt.work)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         message = f"the run left no readable predictions ({one_line(str(error))})"
         return Outcome(status="error", message=message, hint=LOG_HINT)
     held = len(split.validation) if job.info.checkpoint == "validation" else 0
     wanted = tuple((held if name.startswith("val_") else len(split.test), classes) for name in probability_names(job))
-    if shapes != wanted:
-        return Outcome(
-            status="error", message=f"the run left predictions of shapes {shapes}, wanted {wanted}", hint=LOG_HINT
-        )
-    return outcome
+    if shapes == wanted:
+        return outcome
+    message = f"the run left predictions of shapes {shapes}, wanted {wanted}"
+    return Outcome(status="error", message=message, hint=LOG_HINT)
 
 
 def probability_names(job: Job) -> tuple[str, ...]:
@@ -186,8 +187,23 @@ def probability_names(job: Job) -> tuple[str, ...]:
     return names if job.tta == "none" else (*names, "tta_probabilities", "val_tta_probabilities")
 
 
-def score_predictions(job: Job, out: Path, tta_cost: Cost) -> tuple[Scores, Scores | None, TestTime | None]:
-    """Joins the worker's probabilities with the labels, in the file and in the scores: test, validation, and both with TTA.
+class RunScores(NamedTuple):
+    """The scores of a run, by the fields of its record; None where there are none."""
+
+    scores: Scores | None = None
+    validation_scores: Scores | None = None
+    train_scores: Scores | None = None
+    tta: TestTime | None = None
+
+
+def score_attempt(attempt: Attempt, outcome: Outcome) -> RunScores:
+    """The scores of an attempt that went well, those of the training part included where the job asks for them."""
+    scores = score_predictions(attempt.job, attempt.work / OUT, outcome.tta_cost)
+    return scores._replace(train_scores=score_training(attempt.job, attempt.work))
+
+
+def score_predictions(job: Job, out: Path, tta_cost: Cost) -> RunScores:
+    """Joins the worker's probabilities with the labels, in their file, and scores test and validation part.
 
     The scores are computed from the probabilities as they are stored, so that they can be computed again to the last
     digit. A run whose checkpoint the test part picked has no validation scores: it never looked at a validation part.
@@ -210,22 +226,46 @@ def score_predictions(job: Job, out: Path, tta_cost: Cost) -> tuple[Scores, Scor
         on_test = score(labels[split.test], test, job.dataset.classes, split.test_seen)
         return on_test, score(labels[held], validation, job.dataset.classes) if len(held) else None
 
-    if job.tta == "none":
-        return *scored(""), None
-    test, validation = scored("tta_")
-    cost = {name: getattr(tta_cost, name) for name in Cost.model_fields if name in TestTime.model_fields}
-    return *scored(""), TestTime(method=job.tta, scores=test, validation_scores=validation, **cost)
+    tta = None
+    if job.tta != "none":
+        test, validation = scored("tta_")
+        cost = {name: getattr(tta_cost, name) for name in Cost.model_fields if name in TestTime.model_fields}
+        tta = TestTime(method=job.tta, scores=test, validation_scores=validation, **cost)
+    test, validation = scored("")
+    return RunScores(test, validation, tta=tta)
 
 
-def artifacts(out: Path, options: Options) -> Path:
+def keep(record: RunRecord, attempt: Attempt, store: Store, *, transient: bool) -> None:
+    """Stores an attempt's record, unless a failure would replace a success; drops a state that nothing goes on from.
+
+    Args:
+        record: of the attempt.
+        attempt: what it was; its files go where the record goes.
+        store: where that is.
+        transient: whether another attempt may go well.
+    """
+    if record.status == "ok":
+        store.commit(record, artifacts(attempt))
+    elif (earlier := store.find(record.job)) is None or earlier.status != "ok":
+        store.commit(record, None)
+    hopeless = record.status in ("error", "skipped") and not transient and goes_on_at(attempt.state) is None
+    if record.status == "ok" or hopeless:
+        store.clean(attempt.state)
+
+
+def artifacts(attempt: Attempt) -> Path:
+    """The folder of a run's files, with its kept epochs; without models where none are wanted."""
+    out, options = attempt.work / OUT, attempt.options
     if not options.models:
         shutil.rmtree(out / MODEL, ignore_errors=True)
+    elif options.keep_epochs:
+        hand_over(attempt.state / EPOCHS, out / MODEL / EPOCHS)
     return out
 
 
-def with_place(outcome: Outcome, state: Path) -> Outcome:
+def with_way_on(outcome: Outcome, state: Path) -> Outcome:
     """The outcome with where the next attempt goes on, if the training left a state to go on from."""
-    where = place(state)
+    where = goes_on_at(state)
     if where is None:
         return outcome
     how = "the next run" if outcome.status == "interrupted" else "--rerun failed"
@@ -234,4 +274,5 @@ def with_place(outcome: Outcome, state: Path) -> Outcome:
 
 
 def is_failure(status: Status) -> bool:
+    """Whether a run of that status was begun and did not go well."""
     return status in ("error", "timeout", "oom", "interrupted")

@@ -1,12 +1,13 @@
-"""The guard of a worker: starts it, and sees to it that nothing it started outlives it (``python guard.py COMMAND ...``).
+"""The guard of a worker: starts it, and lets nothing that it started outlive it (``python guard.py COMMAND ...``).
 
-It stands between fer-bench and the worker, on POSIX systems. Its standard input is a pipe on which fer-bench never writes:
-when it closes, fer-bench wants the end or is gone, kill -9 included. The guard then ends the worker, SIGTERM first. However
-the worker came to its end, the guard kills what is left below it, and ends as the worker did, by the same code or signal.
+It stands between fer-bench and the worker, on POSIX systems. Its standard input is a pipe on which fer-bench never
+writes: when it closes, fer-bench wants the end or is gone, kill -9 included. The guard then ends the worker, SIGTERM
+first. However the worker came to its end, the guard kills what is left below it, and ends as the worker did, by the
+same code or signal.
 
-On Linux the guard adopts orphans (PR_SET_CHILD_SUBREAPER), so that a process that left the worker's session and lost its
-parent is found, too; and a worker whose guard is killed is killed with it (PR_SET_PDEATHSIG). It runs as a script and imports
-nothing of fer_bench, so that it starts at once.
+On Linux the guard adopts orphans (PR_SET_CHILD_SUBREAPER), so that a process that left the worker's session and lost
+its parent is found, too; and a worker whose guard is killed is killed with it (PR_SET_PDEATHSIG). It runs as a script
+and imports nothing of fer_bench, so that it starts at once.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def told_to_end(signals: int) -> bool:
 
 
 def reap(worker: int, patience: float = 0.0) -> int | None:
-    """Takes leave of the children that ended; returns the worker's exit code if it was, or within ``patience`` is, one."""
+    """Takes leave of children that ended; the worker's exit code if it was, or within ``patience`` seconds is, one."""
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -100,17 +101,19 @@ def kill_all(worker: int) -> int | None:
 
 
 def signal_group(worker: int, sign: signal.Signals) -> None:
+    """Sends a signal to the worker's process group, if anybody of it is left."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody of it is left
         os.killpg(worker, sign)
 
 
 def prctl(option: int, value: int) -> None:
-    """Linux's; elsewhere nothing."""
+    """Calls prctl(2) where the system is Linux, and does nothing elsewhere."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def die_by(sign: int) -> None:
+    """Ends this process by a signal, without a core file."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the worker's core is the one that is of use

@@ -6,18 +6,24 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Literal, cast
 
 import numpy as np
 
-from .. import registry
-from ..data.balance import Balance, balanced, fill, labels_in
+from ..api import registry
+from ..api.runner import Runner, RunnerInfo
+from ..data.balance import Balance, balanced, fill
 from ..data.dataset import Dataset
+from ..data.match import labels_in
+from ..data.splits import Split, expand, limit_rows, make_split
 from ..errors import InputError
-from ..records import JobInfo
-from ..runners.base import Runner, RunnerInfo
-from ..splits import Split, expand, limit_rows, make_split
-from ..training.tta import WINDOWS
+from ..records.record import JobInfo
+from ..runners.keras import KerasRunner
+from ..training.network import check_weights
+from ..training.weights import is_path
+from .on_train import CHOICES, TrainScores, asked_for
+from .tta import WINDOWS
 
 Tta = Literal["none", "flip", "ten-crop"]
 
@@ -26,12 +32,15 @@ Tta = Literal["none", "flip", "ten-crop"]
 class Options:
     """What a user can say about all the runs of one plan; the fields are the options of ``fer-bench run``.
 
-    ``recipe`` "all" takes every recipe of a runner. ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the rows
-    per class of the training and validation parts; the test part is always whole. ``timeout`` is in seconds an attempt, and
-    counts the worker's own time; ``stall`` is how many seconds it may neither report progress nor use the processor (None or
-    0: as long as it likes); ``retries`` is how often what can pass is tried again.
-    ``checkpoint`` "test" lets the test part pick the epoch, to measure what that is worth; such runs are never ranked.
-    ``tta`` "flip" or "ten-crop" adds the scores with test-time augmentation to those without.
+    ``recipe`` "all" takes every recipe of a runner. ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the
+    rows per class of the training and validation parts; the test part is always whole. ``timeout`` is in seconds an
+    attempt, and counts the worker's own time; ``stall`` is how many seconds it may neither report progress nor use the
+    processor (None or 0: as long as it likes); ``retries`` is how often what can pass is tried again. ``checkpoint``
+    "test" lets the test part pick the epoch, to measure what that is worth; such runs are never ranked.
+    ``train_scores`` "on" adds the scores of the training part, "auto" does so for recipes named "published".
+    ``keep_epochs`` keeps the weights of each epoch that was the best so far, for ``fer-bench score RUN --epoch N``; it
+    is no part of a job's key. ``tta`` "flip" or "ten-crop" adds the scores with test-time augmentation to those
+    without.
     """
 
     recipe: str = "published"
@@ -42,6 +51,7 @@ class Options:
     balance: Balance = "none"
     checkpoint: Literal["validation", "test"] = "validation"
     tta: Tta = "none"
+    train_scores: TrainScores = "auto"
     device: str = "auto"
     backend: str = "auto"
     threads: int | None = None
@@ -49,6 +59,7 @@ class Options:
     stall: float | None = 1800.0
     retries: int = 0
     tensorboard: str | None = None
+    keep_epochs: bool = False
     plugins: tuple[str, ...] = ()
     models: bool = True
 
@@ -57,7 +68,8 @@ class Options:
 class Job:
     """One training to be run and scored: what the record says of it, and the rows it works on.
 
-    ``tta`` is no part of ``info``, and so of neither key nor seeds: the training is the same with it and without.
+    ``tta`` and ``train_scores`` are no part of ``info``, and so of neither key nor seeds: the training is the same with
+    them and without.
     """
 
     info: JobInfo
@@ -66,9 +78,11 @@ class Job:
     split: Split
     fill_from: Dataset | None = None
     tta: Tta = "none"
+    train_scores: bool = False
 
     @property
     def title(self) -> str:
+        """Runner, recipe, seed and split in a line."""
         on_test = ", checkpoint picked on test" if self.info.checkpoint == "test" else ""
         return f"{self.spec} ({self.info.recipe}, seed {self.info.seed}, {self.info.split}{on_test})"
 
@@ -120,6 +134,11 @@ def picks_epoch(runner: type[Runner]) -> bool:
     return "epochs" in runner.uses
 
 
+def keeps_epochs(runner: type[Runner]) -> bool:
+    """Whether weights of a runner's epochs can be kept."""
+    return issubclass(runner, KerasRunner)
+
+
 def plan(
     dataset: Dataset,
     specs: Sequence[str],
@@ -131,14 +150,25 @@ def plan(
 ) -> list[Job]:
     """Runner names x recipes x splits x seeds -> jobs, in that order of loops: splits, runners, recipes, seeds.
 
-    Raises InputError for an unknown runner, recipe, parameter or split before anything runs.
+    Raises InputError for an unknown runner, recipe, parameter or split, and for a weights file of another network than
+    a runner's backbone, before anything runs.
     """
     options = options or Options()
     if options.tta not in ("none", *WINDOWS):
         raise InputError(f"no test-time augmentation {options.tta!r}; there are none, {', '.join(WINDOWS)}")
+    if options.train_scores not in CHOICES:
+        raise InputError(f"train_scores {options.train_scores!r} is none of {', '.join(CHOICES)}")
+    weights = _weights_named(options.weights)
+    if options.keep_epochs and not options.models:
+        raise InputError("--keep-epochs keeps models, and --no-models does not: leave one of them out")
     jobs: dict[str, Job] = {}
     for split_name in [name for wanted in splits for name in expand(wanted)]:
         whole = make_split(dataset, split_name)
+        if options.keep_epochs and options.checkpoint == "validation" and not len(whole.validation):
+            raise InputError(
+                f"split {split_name} has no validation part that could call an epoch the best so far: --keep-epochs "
+                "has nothing to keep there; --checkpoint test lets the test part do so"
+            )
         for spec in specs:
             name, params = registry.parse(spec)
             runner_class = registry.get(name)
@@ -146,22 +176,46 @@ def plan(
                 if explicit:
                     raise InputError(f"runner {name} picks no epoch: --checkpoint test has nothing to choose there")
                 continue
+            if options.keep_epochs and explicit and not keeps_epochs(runner_class):
+                raise InputError(f"runner {name} is no Keras model: --keep-epochs has nothing to keep there")
             budget = _budget(runner_class.info, dataset, options)
             split = whole if budget.limit is None else limit_rows(whole, dataset, budget.limit, seed=0)
             for recipe in recipes_of(runner_class, options.recipe, spec, explicit):
                 runner = runner_class(recipe, **params)
+                on_train = asked_for(options.train_scores, recipe)
+                _check_weights(runner, options.weights)
                 for seed in range(options.seeds):
-                    info = _info(runner, dataset, split, seed, budget, fill_from)
-                    jobs.setdefault(info.key, Job(info, spec, dataset, split, fill_from, options.tta))
+                    info = _info(runner, dataset, split, seed, replace(budget, weights=weights), fill_from)
+                    jobs.setdefault(info.key, Job(info, spec, dataset, split, fill_from, options.tta, on_train))
     if not jobs:
         what = " and picks an epoch" if options.checkpoint == "test" else ""
         raise InputError(f"no runner has a recipe {options.recipe!r}{what}; `fer-bench list` shows what each has")
     return list(jobs.values())
 
 
+def _weights_named(weights: str) -> str:
+    """What of ``--weights`` decides a result: its word, or a file's name and content, wherever the file lies."""
+    if not is_path(weights):
+        return weights
+    path = Path(weights)
+    try:
+        with path.open("rb") as file:
+            return f"{path.name}@{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"--weights {weights}: {reason}; give a weights file, or auto, imagenet or random") from None
+
+
+def _check_weights(runner: Runner, weights: str) -> None:
+    """Raises InputError for a weights file that can't be the runner's, as far as that shows without its model."""
+    application = getattr(runner, "application", "")
+    if application and is_path(weights):
+        check_weights(weights, application, runner.info.name)
+
+
 def _budget(info: RunnerInfo, dataset: Dataset, options: Options) -> Options:
     """The options with, on the embedded set, the runner's own small budget where the user gave none."""
-    if not dataset.name.startswith("synthetic"):
+    if not dataset.embedded:
         return options
     limit = options.limit if options.limit or options.epochs else info.demo_limit
     return replace(options, epochs=options.epochs or info.demo_epochs, limit=limit)
@@ -209,8 +263,8 @@ def training_rows(job: Job) -> dict[str, np.ndarray]:
     Of the test part it gets rows alone, never labels, but for the one exception that the user asks for and the record
     tells: under ``checkpoint`` "test" the test part, labels and all, stands in the place of the validation part.
 
-    ``train_rows`` are followed by ``fill_rows``, rows of ``job.fill_from``, if there is one; ``train_labels`` are those of
-    both, and ``train_order`` says in which order, and how often, they are trained on.
+    ``train_rows`` are followed by ``fill_rows``, rows of ``job.fill_from``, if there is one; ``train_labels`` are those
+    of both, and ``train_order`` says in which order, and how often, they are trained on.
     """
     labels, split = job.dataset.labels, job.split
     train_labels = labels[split.train]

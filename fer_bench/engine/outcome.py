@@ -1,4 +1,4 @@
-"""What became of a worker: what it says itself, what its exception means, and what its end means where it said nothing."""
+"""What became of a worker: what it says, what its exception means, and what its end means where it said nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InputError, is_disk_full
-from ..records import Cost, Failure, Status, Training
+from ..records.record import Cost, Environment, Failure, Status, Training
 
 #: The exit code of a worker that had no space to write its outcome (EX_IOERR of sysexits.h).
 DISK_FULL_CODE = 74
@@ -27,7 +27,8 @@ LOG_HINT = "log_tail in its record has its last lines"
 
 #: How frameworks and allocators say that memory ran out.
 _MEMORY = re.compile(
-    r"RESOURCE_EXHAUSTED|bad_alloc|bad allocation|out of memory|OUT_OF_MEMORY|Cannot allocate memory|OOM when allocating",
+    "RESOURCE_EXHAUSTED|bad_alloc|bad allocation|out of memory|OUT_OF_MEMORY|Cannot allocate memory"
+    "|OOM when allocating",
     re.IGNORECASE,
 )
 
@@ -43,7 +44,11 @@ class RanOn(BaseModel):
 
 
 class Outcome(BaseModel):
-    """``outcome.json``. ``transient``: another attempt, on the same terms or with less memory, may go well."""
+    """What became of a worker, as it stands in ``outcome.json``.
+
+    ``transient``: another attempt, on the same terms or with less memory, may go well. ``tta_cost`` is that of
+    predicting with test-time augmentation.
+    """
 
     status: Status
     message: str = ""
@@ -51,12 +56,19 @@ class Outcome(BaseModel):
     transient: bool = False
     training: Training = Field(default_factory=Training)
     cost: Cost = Field(default_factory=Cost)
-    #: Of predicting with test-time augmentation.
     tta_cost: Cost = Field(default_factory=Cost)
     ran_on: RanOn = Field(default_factory=RanOn)
 
+    def to_json(self) -> str:
+        """All of it as JSON; what a runner has said stands there as it is, for ``read`` to check."""
+        return json.dumps(self.model_dump(warnings=False), default=str)
+
+    def where(self, planned: Environment) -> Environment:
+        """The environment that was planned for, with what the worker found instead."""
+        return planned.model_copy(update=self.ran_on.model_dump(exclude_unset=True))
+
     def failure(self, log: Path) -> Failure:
-        """Message, hint and the last lines of the worker's output."""
+        """Message and hint, with the last lines of the worker's output, which ``log`` holds."""
         return Failure(message=self.message, hint=self.hint, log_tail=tail(log))
 
 
@@ -64,7 +76,7 @@ STOPPED = Outcome(status="interrupted", message="stopped by the user", hint="run
 
 
 def raised(error: BaseException) -> Outcome:
-    """What an exception that a runner did not catch means."""
+    """The outcome of an exception that a runner did not catch."""
     kind = type(error).__name__
     text = one_line(str(error))
     if isinstance(error, InputError):
@@ -81,7 +93,7 @@ def raised(error: BaseException) -> Outcome:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Of the machine or the GPU, whichever library raised it."""
+    """Whether an exception says that the memory of the machine or the GPU ran out, whichever library raised it."""
     if isinstance(error, MemoryError) or type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError"):
         return True
     if isinstance(error, OSError):
@@ -90,7 +102,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def hung(seconds: float) -> Outcome:
-    """What it means that a worker stood still."""
+    """The outcome of a worker that stood still for so many seconds."""
     message = f"hung: for {seconds:g} s it neither reported progress nor used the processor"
     return Outcome(status="timeout", message=message, hint=f"--stall gives it more time; {LOG_HINT}", transient=True)
 
@@ -110,7 +122,7 @@ def read(path: Path) -> Outcome | None:
 
 
 def ended(code: int, log: Path, oom_kills: int | None) -> Outcome:
-    """What it means that a worker ended with ``code`` and wrote no outcome.
+    """The outcome of a worker that ended with ``code`` and wrote none.
 
     Args:
         code: its exit code, or minus the number of its signal.
@@ -140,7 +152,7 @@ def ended(code: int, log: Path, oom_kills: int | None) -> Outcome:
 
 
 def signal_name(number: int) -> str:
-    """ "signal 11, SIGSEGV"."""
+    """The number and name of a signal: "signal 11, SIGSEGV"."""
     try:
         return f"signal {number}, {signal.Signals(number).name}"
     except ValueError:
@@ -174,4 +186,5 @@ def one_line(text: str) -> str:
 
 
 def printable(text: str) -> str:
+    """``text`` without control characters, tabs excepted; the replacement character stands for each."""
     return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)

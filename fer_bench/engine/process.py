@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -18,7 +18,7 @@ import psutil
 from . import guard
 from .job import Options
 from .outcome import STOPPED, Outcome, ended, hung, one_line, oom_kills, read
-from .worker import LOG, OUTCOME, PROGRESS
+from .task import LOG, OUTCOME, PROGRESS, Report
 
 #: Seconds between looks at a worker, and that it may take to leave after it wrote its outcome.
 POLL, LEAVING = 0.1, 5.0
@@ -28,8 +28,6 @@ ENDING = guard.GRACE + guard.KILLING + 2.0
 IDLE_SHARE = 0.01
 #: Bytes of one line of progress; more is no line of ours.
 LONGEST_LINE = 64 * 1024
-
-Report = Callable[[Mapping[str, Any]], None]
 
 
 def watch(
@@ -124,10 +122,11 @@ class Stillness:
         self.since = self.looked = time.monotonic()
 
     def moved(self) -> None:
+        """Notes that the worker has reported progress."""
         self.since = time.monotonic()
 
     def seconds(self, limit: float) -> float:
-        """Since it last moved; looked at every second, or less often where ``limit`` is long."""
+        """Seconds since the worker last moved; it is looked at every second, or less often where ``limit`` is long."""
         now = time.monotonic()
         if now - self.looked > max(1.0, limit / 60):
             self.looked = now
@@ -162,7 +161,7 @@ def progress_events(path: Path) -> Iterator[list[dict[str, Any]]]:
 
 
 def event_of(line: bytes) -> dict[str, Any] | None:
-    """A line of progress: a phase or note, and numbers by name; None where it is no such thing, for a runner may write anything."""
+    """The phase or note, and the numbers by name, of a line of progress; None of any other line that a runner wrote."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):

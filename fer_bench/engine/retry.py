@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .. import registry
-from ..records import smaller_batch
+from ..api import registry
+from ..records.record import smaller_batch
 from .job import Job
 from .outcome import Outcome
 
@@ -33,7 +33,7 @@ class Retries:
 
     @property
     def words(self) -> str:
-        """What is tried now, and after what."""
+        """The next attempt, and the one before: "attempt 2 with batch 64 instead of 128, after oom: out of memory"."""
         smaller = smaller_batch(self.job.info, self.batch_divisor)
         how = f" with {smaller}" if smaller else ""
         return f"attempt {len(self.failed) + 1}{how}, after {self.failed[-1]}"

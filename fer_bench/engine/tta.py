@@ -1,102 +1,52 @@
-"""Test-time augmentation for a run that went well without: its model is loaded, predicts, and its record gets the scores."""
+"""Test-time augmentation: the same few variants of every image, and the mean of what a runner says of them."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
-from pathlib import Path
-from threading import Event
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from .. import provenance
-from ..errors import InputError
-from ..predictions import load_predictions
-from ..records import Failure, RunRecord
-from ..store import MODEL, PREDICTIONS, Store
-from ..training import device as devices
-from .execute import naming_full_disk, score_predictions
-from .job import Job, Options
-from .outcome import Outcome
-from .predict import IMAGES, PROBABILITIES
-from .process import Report, watch
-from .worker import LOG, OUT, TASK, write_json
+#: How far a corner crop is from the centre, in pixels.
+SHIFT = 4
+#: Method -> where its windows lie, (down, right) of the image in pixels; each is seen as it is, and mirrored.
+#: Krizhevsky, Sutskever, Hinton: ImageNet Classification with Deep Convolutional Neural Networks, 2012, section 4.1.
+WINDOWS: dict[str, tuple[tuple[int, int], ...]] = {
+    "flip": ((0, 0),),
+    "ten-crop": ((0, 0), (-SHIFT, -SHIFT), (-SHIFT, SHIFT), (SHIFT, -SHIFT), (SHIFT, SHIFT)),
+}
 
 
-def has_views(record: RunRecord, job: Job) -> bool:
-    """Whether a record has the test-time augmentation that the job asks for, if any."""
-    return job.tta == "none" or (record.tta is not None and record.tta.method == job.tta)
+class Predictor(Protocol):
+    """What predicts (N, 48, 48) uint8 images as (N, classes) probabilities: a fitted runner, say."""
+
+    def predict_proba(self, images: np.ndarray) -> np.ndarray: ...
 
 
-def add_views(job: Job, store: Store, options: Options, report: Report, stop: Event) -> RunRecord:
-    """Predicts with the stored model of a job, and adds the scores to its record; the caller has claimed the job.
+def variants(images: np.ndarray, method: str) -> Iterator[np.ndarray]:
+    """The variants of (N, H, W) uint8 images, each of that shape: the images themselves first, then their mirror.
 
-    Returns the record as it is stored then; or, where the model can't be used, one that says why and is not stored: the run
-    itself went well.
-
-    Raises:
-        InputError: the run's predictions can't be read.
-        OSError: the disk is full; what was stored before is as it was.
+    A window that leaves an image sees its edge repeated. A model that looks at the centre of its input only (40 of 48
+    pixels) so sees the four corners of the image, and no edge.
     """
-    with naming_full_disk(store.root):
-        return _add_views(job, store, options, report, stop)
+    height, width = images.shape[1:]
+    padded = np.pad(images, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)), mode="edge")
+    for down, right in WINDOWS[method]:
+        top, left = SHIFT + down, SHIFT + right
+        window = padded[:, top : top + height, left : left + width]
+        yield np.ascontiguousarray(window)
+        yield np.ascontiguousarray(window[:, :, ::-1])
 
 
-def _add_views(job: Job, store: Store, options: Options, report: Report, stop: Event) -> RunRecord:
-    folder, record = store.folder(job.info), store.find(job.info)
-    if record is None:
-        raise InputError(f"{folder} is gone; run it again")
-    device = devices.choose_device(options.device)
-    environment = provenance.environment(device)
-    work = store.work(job.info)
-    try:
-        held = load_predictions(folder, "validation")
-        test = load_predictions(folder)
-        report({"phase": f"predict, {job.tta}"})
-        outcome = _predict(job, folder / MODEL, work, np.concatenate([test.rows, held.rows]), options, device, stop)
-        if outcome.status != "ok":
-            return record.model_copy(update={"status": outcome.status, "failure": _failure(outcome, folder, work)})
-        with_views = np.load(work / PROBABILITIES, allow_pickle=False)
-        out = work / OUT
-        shutil.copytree(folder, out)
-        np.savez(
-            out / PREDICTIONS,
-            probabilities=test.probabilities,
-            val_probabilities=held.probabilities,
-            tta_probabilities=with_views[: len(test.rows)],
-            val_tta_probabilities=with_views[len(test.rows) :],
-        )
-        scored = score_predictions(job, out, outcome.tta_cost)[2]
-        assert scored is not None  # the job asks for it
-        where = environment.model_copy(update=outcome.ran_on.model_dump(exclude_unset=True))
-        added = scored.model_copy(update={"command": provenance.command_line(), "environment": where})
-        whole = record.model_copy(update={"tta": added})
-        store.commit(whole, out)
-        return whole
-    finally:
-        store.clean(work)
+@dataclass(frozen=True)
+class Augmented:
+    """A fitted runner that is asked about every variant of an image."""
 
+    runner: Predictor
+    method: str
 
-def _predict(
-    job: Job, model: Path, work: Path, rows: np.ndarray, options: Options, device: str, stop: Event
-) -> Outcome:
-    """Has ``rows`` of the data predicted in a process of its own; what becomes of it."""
-    task: Mapping[str, object] = {
-        "spec": job.spec,
-        "recipe": job.info.recipe,
-        "classes": job.info.classes,
-        "model": str(model.resolve()),
-        "tta": job.tta,
-        "device": device,
-        "plugins": list(options.plugins),
-    }
-    np.save(work / IMAGES, job.dataset.images[rows])
-    write_json(work / TASK, dict(task))
-    variables = devices.environment(device, devices.choose_backend(options.backend, device), options.threads)
-    return watch(work, options, variables, lambda _: None, stop, "fer_bench.engine.predict")
-
-
-def _failure(outcome: Outcome, folder: Path, work: Path) -> Failure:
-    why = outcome.failure(work / LOG)
-    hint = "; ".join(filter(None, [why.hint, "--force trains it again"]))
-    return why.model_copy(update={"message": f"the model in {folder / MODEL}: {why.message}", "hint": hint})
+    def predict_proba(self, images: np.ndarray) -> np.ndarray:
+        """(N, 48, 48) uint8 -> (N, classes) float32, the mean over the variants of what the runner says of each."""
+        said = [self.runner.predict_proba(variant) for variant in variants(images, self.method)]
+        return np.asarray(np.mean(said, axis=0, dtype=np.float64), np.float32)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..board import Board
-from ..rows import Row
-from .labels import place_labels
-from .plots import DPI, png
+from ..board.board import Board
+from ..board.row import Row
+from .plot_labels import place_labels
+from .plots import DPI, png, star_key, starred
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ FONT, PADDING, FAR = 8, np.array([2.0, 1.0]), 14.0
 
 
 def pareto(costs: Sequence[float | None], accuracies: Sequence[float | None]) -> np.ndarray:
-    """(N,) bool: the entries that no other one beats, by costing no more and being no less accurate, and better in one.
+    """The Pareto front, (N,) bool: entries than which no other is at once as cheap and as accurate, and better in one.
 
     Equal entries stand or fall together. An entry whose cost or accuracy is None or NaN is out, and beats nothing.
     """
@@ -39,9 +39,10 @@ def pareto(costs: Sequence[float | None], accuracies: Sequence[float | None]) ->
 
 
 def cost_plot(board: Board, cost: str, hardware: str, colors: Mapping[str, str]) -> bytes | None:
-    """Accuracy with its 95 % interval against ``cost``, one of COSTS, on a logarithmic axis; the Pareto front is marked.
+    """Draws accuracy with its 95 % interval against ``cost``, one of COSTS, on a logarithmic axis, as a PNG.
 
-    board: the rows that ran on ``hardware``. colors: of each family. None where fewer than two rows have such a cost.
+    board: the rows that ran on ``hardware``. colors: the colour of each family. The Pareto front is marked. None where
+    fewer than two rows have such a cost.
     """
     from matplotlib.figure import Figure
 
@@ -63,8 +64,7 @@ def cost_plot(board: Board, cost: str, hardware: str, colors: Mapping[str, str])
     _scale(axes, cost)
     steps = _front_line(costs[front], accuracy[front], axes.get_xlim()[1])
     axes.plot(*steps.T, color="gray", linestyle="--", linewidth=1, zorder=1)
-    star = "; * see its note" if any(row.note() for row in rows) else ""
-    axes.set_xlabel(f"{COSTS[cost][1]} (logarithmic)\n{hardware}{star}", fontsize=9)
+    axes.set_xlabel(f"{COSTS[cost][1]} (logarithmic)\n{hardware}{star_key(rows)}", fontsize=9)
     axes.set_ylabel("test accuracy in %, with 95 % interval", fontsize=9)
     axes.set_title(board.title, fontsize=10)
     _legend(figure, axes, {row.family for row in rows}, colors)
@@ -111,7 +111,7 @@ def _label(figure: Figure, axes: Axes, rows: Sequence[Row], points: np.ndarray, 
 
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw_without_rendering()  # lays the axes out; only then do pixels mean anything
-    words = [f"{row.label} ({row.recipe}){' *' if row.note() else ''}" for row in rows]
+    words = starred(rows)
     sizes = np.array([_size(axes, text, renderer) for text in words])
     pixels = axes.transData.transform(points)
     drawn = [axes.transData.transform(line) for line in lines]

@@ -11,9 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..board import Board
-from ..columns import accuracy_text
-from ..store import StoredRun
+from ..board.board import Board
+from ..board.columns import accuracy_text
+from ..records.run_files import RunFiles
 from .page_data import page_data
 
 PAGE = "page"
@@ -22,12 +22,10 @@ STYLE = "style.css"
 SCRIPTS = ("dom.js", "charts.js", "table.js", "record.js", "main.js")
 
 
-def page(
-    boards: Sequence[Board], stored: Sequence[StoredRun], root: Path, published: Sequence[Mapping[str, Any]] = ()
-) -> str:
+def page(boards: Sequence[Board], files: RunFiles, root: Path, published: Sequence[Mapping[str, Any]] = ()) -> str:
     """The page of all ``boards``: HTML, the same for the same records.
 
-    stored: the runs of the boards, with their folders. root: where the page will lie; it links to the folders from there.
+    files: those of the boards' runs. root: where the page will lie; it links to the runs' folders from there.
     published: what was published beside what was measured, each with the texts runner, published, split, protocol, trap,
     same_protocol, official and explanation.
 
@@ -57,7 +55,7 @@ def page(
         policy=Markup("; ".join(policy)),
         style=Markup(style),
         script=Markup(script),
-        data=Markup(embedded(page_data(boards, stored, root, published))),
+        data=Markup(embedded(page_data(boards, files, root, published))),
         boards=boards,
         accuracy_text=accuracy_text,
     )

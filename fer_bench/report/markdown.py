@@ -11,18 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ..board import Board, shorten
-from ..columns import percent
-from ..records import RunRecord
-from ..rows import Row
-from ..stats import Estimate
+from ..board.board import Board, shorten
+from ..board.columns import percent
+from ..board.row import Row, counted
+from ..records.record import RunRecord
+from ..scores.stats import Estimate
+from .emotions import emotion_lines
 
 #: Rows of a board from which on not every pair of them is shown.
 MANY = 12
 
 
 def escape(text: str) -> str:
-    """Text from outside (names, errors) as one line of Markdown that means nothing but itself."""
+    """Writes text from outside (names, failures) as one line of Markdown that means nothing but itself."""
     text = " ".join(text.split()).replace("\\", "\\\\")
     for mark in "|`*_":
         text = text.replace(mark, f"\\{mark}")
@@ -32,7 +33,7 @@ def escape(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text from outside as it can stand in a line of code."""
+    """Writes text from outside as it can stand in a line of code."""
     return " ".join(text.split()).replace("`", "'")
 
 
@@ -48,20 +49,20 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[
 
 
 def board_table(board: Board, which: str) -> str:
-    """The "report" or the "cost" table."""
+    """The "report" or the "cost" table of a board, as Markdown."""
     columns, cells = board.table(which)
     left = [i for i, column in enumerate(columns) if column.dtype == "string"]
     return table([column.header for column in columns], cells, left)
 
 
 def pair_table(board: Board) -> str:
-    """Every pair of ranked rows, or of more than ``MANY`` rows those that follow one another; "" where there is none."""
+    """A table of the pairs of ranked rows, of more than ``MANY`` rows those that follow one another; "" without any."""
     ranked = [row for row in board.rows if row.rank]
     neighbours = list(pairwise(ranked))
     lines = [
         [
-            f"{pair.first.label} ({pair.first.recipe})",
-            f"{pair.second.label} ({pair.second.recipe})",
+            pair.first.title,
+            pair.second.title,
             difference_text(pair.accuracy),
             difference_text(pair.macro_f1),
             p_text(pair.p),
@@ -75,35 +76,28 @@ def pair_table(board: Board) -> str:
 
 
 def difference_text(difference: Estimate) -> str:
-    """Points with their interval: "+1.4 [-0.2, +3.0]"."""
+    """Writes a difference of fractions in points, with its interval: "+1.4 [-0.2, +3.0]"."""
     value, low, high = (f"{100 * part:+.1f}" for part in (difference.value, difference.low, difference.high))
     return f"{value} [{low}, {high}]"
 
 
 def p_text(p: float | None) -> str:
+    """Writes a p value with three digits, or "< 0.001"; "" for None."""
     return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def emotion_overview(board: Board) -> str:
-    """F1 of each row for each emotion."""
+    """A table with the F1 in percent of each row of a board, emotion by emotion."""
     return table(["Runner", "Recipe", *board.classes], board.emotion_rows(), left=(0, 1))
 
 
 def emotion_table(row: Row, classes: Sequence[str]) -> str:
-    """One row of the board, emotion by emotion; percentages, over all seeds."""
-    confusion = row.confusion()
-    shares = confusion / np.maximum(confusion.sum(axis=1), 1)[:, None]
-    lines = []
-    for i, name in enumerate(classes):
-        images = f"{confusion[i].sum() // len(row.runs):,}"
-        means = (percent(row.emotion_mean(name, score)) for score in ("recall", "precision", "f1", "confidence"))
-        lines.append([name, images, *means, *(percent(share) for share in shares[i])])
-    headers = ["Emotion", "Images", "Accuracy", "Precision", "F1", "Confidence", *(f"→ {name}" for name in classes)]
-    return table(headers, lines)
+    """A table of one row, emotion by emotion, and of all images together; see ``emotions.emotion_lines``."""
+    return table(*emotion_lines(row, classes))
 
 
 def confusions(row: Row, classes: Sequence[str], count: int = 3) -> str:
-    """The most frequent confusions: "fear → sadness (22.0 % of fear), ..."."""
+    """Names the most frequent confusions of a row: "fear → sadness (22.0 % of fear), ..."."""
     matrix = row.confusion()
     shares = matrix / np.maximum(matrix.sum(axis=1), 1)[:, None]
     np.fill_diagonal(shares, 0)
@@ -117,17 +111,17 @@ def confusions(row: Row, classes: Sequence[str], count: int = 3) -> str:
 def hardware(runs: Iterable[RunRecord]) -> list[str]:
     """Where the runs ran and how many ran there: "cpu, AMD EPYC 7763, 2 cores: 9 runs"."""
     places = Counter(run.environment.hardware for run in runs)
-    return [escape(f"{place}: {count} {'run' if count == 1 else 'runs'}") for place, count in sorted(places.items())]
+    return [escape(f"{place}: {counted(count, 'run')}") for place, count in sorted(places.items())]
 
 
 def commands(runs: Iterable[RunRecord]) -> list[str]:
-    """The command lines that wrote the records, with the folders of that machine cut off."""
+    """The command lines that wrote the records, each once, in alphabetical order, as ``portable`` writes them."""
     given = (command for run in runs for command in (run.command, run.tta.command if run.tta else "") if command)
     return sorted({portable(command) for command in given})
 
 
 def portable(command: str) -> str:
-    """A command line with the folders of its machine cut off."""
+    """A command line without the folders of the machine that it was typed on."""
     return code(shlex.join(_portable(word) for word in _words(command)))
 
 

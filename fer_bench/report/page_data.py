@@ -11,15 +11,15 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..board import Board, file_name
-from ..columns import COLUMNS, percent
-from ..metrics import Scores
-from ..records import RunRecord
-from ..rows import Row
-from ..store import StoredRun
+from ..board.board import Board, file_name
+from ..board.columns import COLUMNS, percent
+from ..board.row import Row
+from ..records.record import RunRecord
+from ..records.run_files import RunFiles
+from ..scores.metrics import Scores
 from . import markdown
 from .cost_plots import pareto
-from .history import load_history
+from .emotions import FIGURES, emotion_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +31,6 @@ COSTS = {
     "parameters": "Parameters",
     "macs": "Multiply-accumulates (MACs) for one image",
 }
-#: What the heat map shows of each emotion, each a figure of EmotionScores.
-MEASURES = {"f1": "F1", "recall": "Recall", "precision": "Precision"}
 #: A first click on the header of one of these puts the lowest on top; of any other number the highest.
 LOWEST_FIRST = frozenset({"rank", "log_loss", "calibration_error"})
 #: As many epochs of a run are drawn, evenly chosen where there are more.
@@ -45,16 +43,13 @@ COST = [column for column in COLUMNS if "cost" in column.tables and column.dtype
 Figures = dict[str, Any]
 
 
-def page_data(
-    boards: Sequence[Board], stored: Sequence[StoredRun], root: Path, published: Sequence[Mapping[str, Any]]
-) -> Figures:
-    """All that the page's script gets; see html.page."""
-    folders = {(run.record.job.key, run.record.started): run.folder for run in stored}
+def page_data(boards: Sequence[Board], files: RunFiles, root: Path, published: Sequence[Mapping[str, Any]]) -> Figures:
+    """All that the script of index.html gets, as JSON knows it; for the arguments see ``html.page``."""
     return {
         "columns": {column.name: _column(column.name) for column in COLUMNS},
         "costs": COSTS,
-        "measures": MEASURES,
-        "boards": [_board(board, folders, root) for board in boards],
+        "measures": {name: header for header, name in FIGURES.items()},
+        "boards": [_board(board, files, root) for board in boards],
         "published": [dict(line) for line in published],
     }
 
@@ -65,7 +60,7 @@ def _column(name: str) -> Figures:
     return {"header": column.header, "numeric": column.dtype != "string", "low": low}
 
 
-def _board(board: Board, folders: Mapping[tuple[str, str], Path], root: Path) -> Figures:
+def _board(board: Board, files: RunFiles, root: Path) -> Figures:
     families = sorted({row.family for row in board.rows})
     return {
         "id": board.slug,
@@ -77,7 +72,7 @@ def _board(board: Board, folders: Mapping[tuple[str, str], Path], root: Path) ->
         "summary": _summary(board),
         "short": [column.name for column in board.table("short")[0]],
         "all": [column.name for column in board.table("report")[0]],
-        "rows": [_row(board, row, folders, root) for row in board.rows],
+        "rows": [_row(board, row, files, root) for row in board.rows],
         "hardware": _hardware(board),
         "digests": [["Data set", board.dataset_digest], ["Split", board.split_digest]],
         "commands": markdown.commands(run for row in board.rows for run in row.records),
@@ -98,7 +93,7 @@ def _summary(board: Board) -> list[dict[str, str]]:
         best = first[0]
         low, high = (percent(BY_NAME[f"accuracy_{end}"].value(best)) for end in ("low", "high"))
         shared = f", rank shared by {len(first)}" if len(first) > 1 else ""
-        words = f"{best.label} ({best.recipe}); 95 % interval {low} to {high}{shared}"
+        words = f"{best.title}; 95 % interval {low} to {high}{shared}"
         tiles.insert(0, ("Best accuracy", f"{percent(best.mean('accuracy'))} %", words))
     if measured:
         images = measured[0].confusion().sum(axis=1)
@@ -113,11 +108,11 @@ def _summary(board: Board) -> list[dict[str, str]]:
 
 
 def anchor(row: Row) -> str:
-    """The name of a row in the page's address, of letters that mean nothing there."""
+    """The name of a row in the address of index.html, of letters that mean nothing there."""
     return file_name("-".join(filter(None, [row.label, row.recipe, *(run.job.key[:8] for run in row.records[:1])])))
 
 
-def _row(board: Board, row: Row, folders: Mapping[tuple[str, str], Path], root: Path) -> Figures:
+def _row(board: Board, row: Row, files: RunFiles, root: Path) -> Figures:
     data = {
         "id": anchor(row),
         "name": row.label,
@@ -125,14 +120,17 @@ def _row(board: Board, row: Row, folders: Mapping[tuple[str, str], Path], root: 
         "family": row.family,
         "devices": sorted({run.environment.device for run in row.records if run.environment.device}),
         "note": row.note(),
-        "runs": [_run(run, folders[run.job.key, run.started], root) for run in row.records],
+        "runs": [_run(run, files, root) for run in row.records],
         **_figures(row),
     }
     if row.runs:
         data["emotions"] = {
-            measure: [percent(row.emotion_mean(emotion, measure)) for emotion in board.classes] for measure in MEASURES
+            name: [percent(row.emotion_mean(emotion, name)) for emotion in board.classes] for name in FIGURES.values()
         }
         data["confusion"] = _confusion(board, row)
+        # The page has the counts of each label in its confusion matrix.
+        headers, lines = emotion_lines(row, board.classes)
+        data["by_emotion"] = [line[: -len(board.classes)] for line in (headers, *lines)]
     return data
 
 
@@ -177,15 +175,15 @@ def _hardware(board: Board) -> list[Figures]:
     return parts
 
 
-def _run(run: RunRecord, folder: Path, root: Path) -> Figures:
+def _run(run: RunRecord, files: RunFiles, root: Path) -> Figures:
     """One record: its command, and whatever else it says in pairs of a name and a text."""
-    history = load_history(folder)
+    history = files.curve(run)
     return {
         "seed": run.job.seed,
         "status": run.status,
         "failure": " ".join(f"{run.failure.message} {run.failure.hint}".split()) if run.failure else "",
         "command": markdown.portable(run.command),
-        "folder": quote(Path(os.path.relpath(folder, root)).as_posix()) + "/",
+        "folder": quote(Path(os.path.relpath(files.folder(run), root)).as_posix()) + "/",
         "facts": {title: [pair for pair in pairs if pair[1]] for title, pairs in _facts(run).items()},
         "history": None if history is None else _curves(history, run.training.best_epoch),
     }
@@ -206,9 +204,12 @@ def _facts(run: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("Epochs run, of those planned", BY_NAME["epochs_run"].text(row)),
             ("Epoch kept", _plain(training.best_epoch)),
             ("Stopped", training.stopped),
+            ("Interruptions", _plain(training.interruptions or None)),
             ("Balance", job.balance),
             *((name.replace("_", " "), _plain(value)) for name, value in training.extra.items()),
         ],
+        "Earlier attempts": [(str(i), " ".join(line.split())) for i, line in enumerate(run.attempts, 1)],
+        "Training part": _scored(run, run.train_scores, "accuracy", "weighted_f1", "macro_f1", "log_loss"),
         "Test-time augmentation": _tta_facts(run),
         "Ensemble": _members(run),
         "Cost": [(column.header, column.text(row)) for column in COST] if ok else [],
@@ -230,14 +231,20 @@ def _facts(run: RunRecord) -> dict[str, list[tuple[str, str]]]:
     }
 
 
+def _scored(run: RunRecord, scores: Scores | None, *names: str) -> list[tuple[str, str]]:
+    """Other scores of a run than those of the test part, as the columns write them; none where there are none."""
+    if scores is None:
+        return []
+    row = Row(run.job.runner, run.job.family, run.job.recipe, (run.model_copy(update={"scores": scores}),))
+    return [(BY_NAME[name].header, BY_NAME[name].text(row)) for name in names]
+
+
 def _tta_facts(run: RunRecord) -> list[tuple[str, str]]:
     if run.tta is None:
         return []
-    own = [BY_NAME[name] for name in ("accuracy", "accuracy_unseen", "weighted_f1", "macro_f1", "log_loss")]
-    row = Row(run.job.runner, run.job.family, run.job.recipe, (run.model_copy(update={"scores": run.tta.scores}),))
     return [
         ("Method", run.tta.method),
-        *((column.header, column.text(row)) for column in own),
+        *_scored(run, run.tta.scores, "accuracy", "accuracy_unseen", "weighted_f1", "macro_f1", "log_loss"),
         ("Images/s", _plain(run.tta.predict_images_per_second)),
         ("Latency p50 ms", _plain(run.tta.latency_p50_ms)),
         ("Added on", run.tta.hardware),

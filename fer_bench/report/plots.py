@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..board import Board
+from ..board.board import Board
+from ..board.row import Row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,7 @@ DPI = 100
 
 @contextmanager
 def literal_texts() -> Iterator[None]:
-    """Names are drawn as they are: matplotlib would take what stands between two dollars for mathematics."""
+    """Lets names be drawn as they are inside: matplotlib would take what stands between two dollars for mathematics."""
     import matplotlib
 
     with matplotlib.rc_context({"text.parse_math": False}):
@@ -28,7 +29,7 @@ def literal_texts() -> Iterator[None]:
 
 
 def leaderboard_plot(board: Board) -> bytes:
-    """Accuracy of every row that has one, with its 95 % interval, beside what naming the largest class would get."""
+    """Draws the accuracy of every row that has one, with its 95 % interval, beside that of naming the largest class."""
     from matplotlib.figure import Figure
 
     rows = [row for row in board.rows if row.runs][::-1]
@@ -47,12 +48,9 @@ def leaderboard_plot(board: Board) -> bytes:
     axes.axvline(largest, color="gray", linestyle="--", linewidth=1, label=f"always the largest class: {largest:.1f}")
     for family, color in colors.items():
         axes.barh(0, 0, color=color, alpha=0.55, label=family or "other")
-    axes.set_yticks(
-        range(len(rows)), [f"{row.label} ({row.recipe}){' *' if row.note() else ''}" for row in rows], fontsize=9
-    )
+    axes.set_yticks(range(len(rows)), starred(rows), fontsize=9)
     axes.set_xlim(0, min(108, max(*high, largest) * 1.12))
-    star = "; * see its note" if any(row.note() for row in rows) else ""
-    axes.set_xlabel(f"test accuracy in %, with 95 % interval{star}")
+    axes.set_xlabel(f"test accuracy in %, with 95 % interval{star_key(rows)}")
     axes.set_title(board.title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=1 + len(colors), fontsize=8, frameon=False)
@@ -64,8 +62,18 @@ def family_colors(board: Board) -> dict[str, str]:
     return {family: f"C{i}" for i, family in enumerate(sorted({row.family for row in board.rows if row.runs}))}
 
 
+def starred(rows: Iterable[Row]) -> list[str]:
+    """The titles of the rows as pictures show them: with a star where a row has a note."""
+    return [f"{row.title} *" if row.note() else row.title for row in rows]
+
+
+def star_key(rows: Iterable[Row]) -> str:
+    """What a picture says of its stars, to follow other words; "" where no row has a note."""
+    return "; * see its note" if any(row.note() for row in rows) else ""
+
+
 def confusion_plot(confusion: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> bytes:
-    """Each row in percent of that emotion's images; the number of images stands beside its name."""
+    """Draws a confusion matrix (C, C), true by predicted, each row in percent of the images of its emotion."""
     from matplotlib.figure import Figure
 
     counts = np.asarray(confusion, dtype=float)
@@ -88,7 +96,7 @@ def confusion_plot(confusion: Sequence[Sequence[int]], classes: Sequence[str], t
 
 
 def curves_plot(history: pd.DataFrame, title: str, best_epoch: int | None = None, watched: str = "validation") -> bytes:
-    """Loss and accuracy of the training and the validation part, epoch by epoch over all stages.
+    """Draws loss and accuracy of the training and the validation part, epoch by epoch over all stages.
 
     history: columns loss, accuracy, val_loss, val_accuracy and stage, as far as there are any. best_epoch: the epoch, from
     1, whose weights were kept. watched: what stood in the place of the validation part.
@@ -118,7 +126,7 @@ def curves_plot(history: pd.DataFrame, title: str, best_epoch: int | None = None
 
 
 def png(figure: Figure) -> bytes:
-    """A PNG with a palette of 64 colours: a third of the size, and nothing to be seen of it in plots."""
+    """A figure as a PNG with a palette of 64 colours, which has a third of the size and looks the same."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 

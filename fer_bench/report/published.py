@@ -10,26 +10,27 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..board import Board
-from ..columns import percent
+from ..api.published import Published
+from ..api.runner import RunnerInfo
+from ..board.board import Board
+from ..board.columns import percent
+from ..board.row import NOT_RUN, Row, counted
 from ..data.dataset import EMOTIONS
-from ..metrics import BinaryScores, binary_scores
-from ..rows import NOT_RUN, Row
-from ..runners.base import Published, RunnerInfo
-from .files import Folders
+from ..records.run_files import RunFiles
+from ..scores.metrics import BinaryScores, binary_scores
 from .measured import Ours, differences, ours, real
-from .selection import Selection, selections
+from .test_picked import Selection
 
 EMPTY = "–"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One published figure beside ours: texts for a table, and the three figures as fractions, None where there is none.
+    """One published figure beside ours: texts for a table, and ours also as fractions, None where there is none.
 
     ``same_protocol`` is ours as the source measured (its metric, part, split and emotions, or the nearest of them here),
     ``official`` ours on the challenge's test part. Where a runner ran with several recipes, the text has them all, the
-    number is of the first.
+    fraction is of the first.
     """
 
     runner: str
@@ -40,26 +41,24 @@ class Comparison:
     same_protocol: str
     official: str
     explanation: str
-    published_value: float | None = None
     same_protocol_value: float | None = None
     official_value: float | None = None
 
 
 def comparisons(
-    boards: Sequence[Board], runners: Mapping[str, RunnerInfo], folders: Folders | None = None
+    boards: Sequence[Board], runners: Mapping[str, RunnerInfo], files: RunFiles, worth: Sequence[Selection] = ()
 ) -> list[Comparison]:
     """Every published figure of ``runners``, in their order, beside ours.
 
-    A runner whose source has no figure stands there with ours. folders: where the files of the runs are; what needs them
-    (training accuracies, the worth of picking the checkpoint on the test part) is left out without.
+    A runner whose source has no figure stands there with ours. files: those of the runs, which have the accuracies of
+    their trainings. worth: what picking the checkpoint on the test part was worth, from ``test_picked.selections``.
     """
-    boards, folders = real(boards), folders or {}
-    worth = selections(boards, folders)
+    boards = real(boards)
     found = []
     for info in runners.values():
-        found += [_compare(boards, info, figure, folders, worth) for figure in info.published]
+        found += [_compare(boards, info, figure, files, worth) for figure in info.published]
         if info.source and not info.published:
-            found.append(_unpublished(boards, info.name, folders))
+            found.append(_unpublished(boards, info.name, files))
     return found
 
 
@@ -69,10 +68,10 @@ def constant(classes: int) -> BinaryScores:
 
 
 def _compare(
-    boards: Sequence[Board], info: RunnerInfo, figure: Published, folders: Folders, worth: Iterable[Selection]
+    boards: Sequence[Board], info: RunnerInfo, figure: Published, files: RunFiles, worth: Iterable[Selection]
 ) -> Comparison:
     runner = info.name
-    same, official = ours(boards, runner, figure, folders), ours(boards, runner, _on_official(figure), folders)
+    same, official = ours(boards, runner, figure, files), ours(boards, runner, _on_official(figure), files)
     own_split = figure.split != "official" and figure.part == "test" and not figure.nearest
     traps = [figure.trap, "a split of its own, not the challenge's test images" if own_split else ""]
     return Comparison(
@@ -84,15 +83,14 @@ def _compare(
         same_protocol=_cell(boards, runner, same, figure),
         official=_cell(boards, runner, official, _on_official(figure)),
         explanation=_explanation(info, figure, same[:1], official[:1], worth),
-        published_value=figure.accuracy,
         same_protocol_value=same[0].accuracy if same else None,
         official_value=official[0].accuracy if official else None,
     )
 
 
-def _unpublished(boards: Sequence[Board], runner: str, folders: Folders) -> Comparison:
+def _unpublished(boards: Sequence[Board], runner: str, files: RunFiles) -> Comparison:
     wanted = Published(None, None, "official", "", recipe="tuned")
-    found = ours(boards, runner, wanted, folders)
+    found = ours(boards, runner, wanted, files)
     return Comparison(
         runner,
         *(EMPTY, EMPTY, EMPTY, "", EMPTY),
@@ -160,18 +158,23 @@ def _gap(info: RunnerInfo, figure: Published, one: Ours) -> str:
     protocol = "its protocol" if figure.same_images and figure.recipe else "the nearest protocol"
     if one.accuracy is None or figure.accuracy is None:
         kept = "training accuracy" if figure.part == "train" else "score of that part"
-        return f"Our records have no {kept} to put beside it"
+        # Records from before there were such scores; what is done is not done again for want of them.
+        again = figure.part == "train" and figure.counted == "after" and figure.accuracy is not None
+        how = f": {_command(info.name, figure)} --force counts one" if again else ""
+        return f"Our records have no {kept} to put beside it{how}"
     words = f"{points(one.accuracy - figure.accuracy)} under {protocol}"
     within = None
     if one.low is not None and one.high is not None:
         within = one.low <= figure.accuracy <= one.high
         words += f", {'within' if within else 'outside'} our 95 % interval [{percent(one.low)}, {percent(one.high)}]"
     known = differences(figure, one.board, one.row)
+    if one.counted != figure.counted and figure.part == "train":
+        known.append("counted while it trains (there: after it)")
     if known:
         return f"{words}; ours: {', '.join(known)}"
     if within:
         return words
-    seeds = f"{len(one.row.runs)} seed{'s' if len(one.row.runs) > 1 else ''} of ours"
+    seeds = f"{counted(len(one.row.runs), 'seed')} of ours"
     notes = f"; what the source leaves open: fer-bench info {info.name}" if info.notes else ""
     return f"{words}; nothing on record sets the two apart ({seeds}{notes})"
 
@@ -181,12 +184,16 @@ def _on_the_test_part(official: Sequence[Ours]) -> list[str]:
     if not official or official[0].accuracy is None:
         return []
     row = official[0].row
-    inside = ", ".join(filter(None, (row.recipe, row.note())))
-    words = f"Ours on official has {percent(official[0].accuracy)} ({inside})"
+    words = f"Ours on official has {percent(official[0].accuracy)} ({what_ran(row)})"
     share, unseen = _seen_share(row), row.mean("accuracy_unseen")
     if share and unseen is not None:
         words += f"; {percent(unseen)} without the {percent(share)} % of the test images that stand in Training, too"
     return [words]
+
+
+def what_ran(row: Row) -> str:
+    """The recipe of a row and its note, if it has one: "tuned, epochs capped at 7"."""
+    return ", ".join(filter(None, (row.recipe, row.note())))
 
 
 def _seen_share(row: Row) -> float:
@@ -195,14 +202,14 @@ def _seen_share(row: Row) -> float:
 
 
 def worth_text(one: Selection) -> str:
-    """ "Picking the checkpoint on the test part was worth +0.9 points [+0.2, +1.6] (tuned recipe)" """
-    worth = f"{points(one.difference)} [{points(one.low, '')}, {points(one.high, '')}]"
+    """Says "Picking the checkpoint on the test part was worth +0.9 points [+0.2, +1.6] (tuned recipe)"."""
+    worth = f"{points(one.worth.value)} [{100 * one.worth.low:+.1f}, {100 * one.worth.high:+.1f}]"
     return f"Picking the checkpoint on the test part was worth {worth} ({one.row.recipe} recipe)"
 
 
-def points(value: float, unit: str = " points") -> str:
-    """A difference of fractions in percentage points, signed."""
-    return f"{100 * value:+.1f}{unit}"
+def points(value: float) -> str:
+    """Writes a difference of fractions in percentage points: "+0.9 points"."""
+    return f"{100 * value:+.1f} points"
 
 
 def _command(runner: str, figure: Published) -> str:

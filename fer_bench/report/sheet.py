@@ -22,7 +22,7 @@ class Picture(NamedTuple):
 
 
 def picture_sheet(pictures: Sequence[Picture], title: str) -> bytes:
-    """The pictures in rows of ``COLUMNS``, as a PNG; at least one."""
+    """Draws the pictures, of which there must be one at least, in rows of ``COLUMNS``; as a PNG."""
     from matplotlib.figure import Figure
 
     columns = min(COLUMNS, len(pictures))

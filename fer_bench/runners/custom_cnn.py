@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from .base import Published, RunnerInfo
+from ..api.published import Published
+from ..api.runner import RunnerInfo
 from .keras import KerasRunner
-from .recipe import EarlyStopping, Recipe, ReduceLR
-from .shared import MODERATE
-from .vgg19 import NOTEBOOK_AUGMENTATION
+from .shared import NOTEBOOK, NOTEBOOK_AUGMENTATION, TUNED
 
 if TYPE_CHECKING:
     import keras
@@ -22,9 +22,9 @@ class CustomCNN(KerasRunner):
 
     info = RunnerInfo(
         name="custom-cnn",
-        family="deep",
         summary="three wide convolutions and three dense layers",
         source="emotion-detection-notebook, section 3 (Custom CNN Model)",
+        version=2,  # 2: batches come in another order in each epoch
         demo_epochs=1,
         published=(
             Published(
@@ -44,28 +44,19 @@ class CustomCNN(KerasRunner):
         ),
     )
     recipes: ClassVar = {
-        "published": Recipe(
+        "published": replace(
+            NOTEBOOK,
             channels=3,
-            batch=8,
-            epochs=100,
             augmentation=NOTEBOOK_AUGMENTATION,
             augment_validation=True,
-            early_stopping=EarlyStopping("val_loss", patience=7),
-            reduce_lr=ReduceLR("val_loss", factor=0.05, patience=5),
             options=(("activation", None),),
         ),
-        "tuned": Recipe(
+        "tuned": replace(
+            TUNED,
             channels=3,
-            optimizer="adamw",
             learning_rate=2e-3,
-            weight_decay=1e-2,
-            schedule="cosine",
-            warmup_epochs=1,
-            batch=64,
-            epochs=6,
-            augmentation=MODERATE,
-            monitor="val_accuracy",
-            precision="mixed_bfloat16",
+            epochs=36,
+            label_smoothing=0.0,
             options=(("activation", "relu"),),
         ),
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..zips import check_zip
+from ..files.zips import check_zip
 
 FILE = "model.skops"
 #: What versions before wrote.

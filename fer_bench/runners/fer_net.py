@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..api.context import Context, FitSummary, Part
+from ..api.recipe import Augmentation, Recipe
+from ..api.runner import RunnerInfo
 from ..errors import InputError
-from .base import Context, FitSummary, Part, RunnerInfo
 from .keras import KerasRunner
-from .recipe import Augmentation, Recipe
 from .series import Series
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ class FerNet(KerasRunner):
 
     info = RunnerInfo(
         name="fer-net",
-        family="deep",
         summary="VGG or ResNet18 for 48-pixel faces, from scratch, in two budgets",
         source="none (ours); after Khaireddin and Chen, arXiv 2105.03588",
         demo_epochs=1,

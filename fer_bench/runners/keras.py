@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..api.context import Context, FitSummary, Part
+from ..api.runner import Runner, RunnerInfo
 from ..data.dataset import IMAGE_SIZE
-from ..training.device import precision
-from .base import Context, FitSummary, Part, Runner, RunnerInfo
+from ..hardware.device import precision
 
 if TYPE_CHECKING:
     import keras
@@ -26,15 +26,24 @@ class KerasRunner(Runner):
     its first layer, augmentation is compiled into the training step.
 
     ``recipe.image_size`` is the side that ``build`` gets, to which the image, or the window of it, is resized.
+
+    >>> from fer_bench import KerasRunner, Recipe
+    >>> class Linear(KerasRunner):
+    ...     recipes = {"default": Recipe(learning_rate=0.01, epochs=5)}
+    ...
+    ...     def build(self, input_shape, classes):
+    ...         from keras import Sequential, layers
+    ...
+    ...         return Sequential([layers.Input(input_shape), layers.Flatten(), layers.Dense(classes, "softmax")])
+    >>> Linear().build((48, 48, 1), 7).count_params()
+    16135
     """
 
     info: ClassVar[RunnerInfo] = RunnerInfo(family="deep")
     uses: ClassVar[frozenset[str]] = Runner.uses | {"batch"}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if not cls.info.family:
-            cls.info = replace(cls.info, family="deep")
+    #: The network of keras.applications that a weights file is to fill, where it is known before ``build``; a file of
+    #: another one is refused before anything runs.
+    application: str = ""
 
     def __init__(self, recipe: str = "", **params: Any) -> None:
         super().__init__(recipe, **params)
@@ -110,6 +119,7 @@ class KerasRunner(Runner):
             context,
             set_trainable=lambda trainable: self.set_trainable(core, trainable),
             init=self.init,
+            whole=self._model,
         )
         summary.extra |= extra
         if self.precision != self.recipe.precision:
@@ -135,6 +145,15 @@ class KerasRunner(Runner):
         from ..training.model_file import load_model
 
         self._model = load_model(directory / FILE, self._packages)
+
+    def load_epoch(self, path: Path) -> None:
+        """Gives the loaded model the weights of a kept epoch, see ``training.kept``; InputError where they can't be read."""
+        from ..training.model_file import check_hdf5
+
+        if self._model is None:
+            raise RuntimeError(f"{type(self).__name__}.load_epoch before load")
+        check_hdf5(path, path)
+        self._model.load_weights(path)
 
     @property
     def _packages(self) -> set[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from .base import Published, RunnerInfo
+from ..api.published import Published
+from ..api.recipe import Augmentation, EarlyStopping, Recipe, ReduceLR
+from ..api.runner import RunnerInfo
 from .keras import KerasRunner
-from .recipe import Augmentation, EarlyStopping, Recipe, ReduceLR
 
 if TYPE_CHECKING:
     import keras
@@ -17,7 +18,6 @@ class MiniXception(KerasRunner):
 
     info = RunnerInfo(
         name="mini-xception",
-        family="deep",
         summary="Arriaga's mini-Xception: residual separable convolutions, 58 thousand parameters",
         source="transfer-learning-log, part 3; Arriaga et al., arXiv 1710.07557",
         demo_epochs=2,
@@ -25,12 +25,11 @@ class MiniXception(KerasRunner):
             Published(
                 0.5166,
                 None,
-                "20 % of Training held out",
+                "holdout-20",
                 "validation accuracy after 7 of 50 epochs",
                 "a validation figure of an unfinished training, on rows of Training",
                 part="validation",
                 checkpoint="last",
-                nearest="official",
             ),
             Published(
                 0.655,
@@ -64,9 +63,10 @@ class MiniXception(KerasRunner):
             schedule="cosine",
             warmup_epochs=1,
             batch=64,
-            epochs=16,
+            epochs=60,
             augmentation=Augmentation(rotation=8, shift=0.06, zoom=0.08, flip=True),
             monitor="val_accuracy",
+            ema=0.998,
             precision="mixed_bfloat16",
         ),
     }

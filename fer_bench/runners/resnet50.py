@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from .base import Published, RunnerInfo
+from ..api.published import Published
+from ..api.recipe import Recipe, Stage
+from ..api.runner import RunnerInfo
 from .keras import KerasRunner
-from .recipe import Recipe, Stage
-from .shared import MODERATE, vgg_preprocessing
+from .shared import FINE_TUNED, vgg_preprocessing
 
 if TYPE_CHECKING:
     import keras
@@ -25,7 +27,6 @@ class ResNet50(KerasRunner):
 
     info = RunnerInfo(
         name="resnet50",
-        family="deep",
         summary="ResNet50 of ImageNet, frozen and then fine-tuned at its end",
         source="resnet50-finetune",
         demo_epochs=1,
@@ -58,6 +59,8 @@ class ResNet50(KerasRunner):
         notes=(
             "published: input size, preprocessing, optimizer and learning rates are not given. Taken: 48 pixels, ImageNet "
             "preprocessing, Adam 1e-3 and then 1e-5, no augmentation; batch 64, as 113 steps over 7,178 images say.",
+            "published: that the whole backbone is frozen in the first 20 epochs, and its first 155 layers in the next 20, is "
+            "our reading of 'layers before 155 frozen'.",
             "published: batch normalisation keeps ImageNet's statistics, as the source calls the backbone with training=False.",
         ),
     )
@@ -68,29 +71,15 @@ class ResNet50(KerasRunner):
             weights="imagenet",
             options=(("batch_statistics", False),),
         ),
-        "tuned": Recipe(
-            channels=3,
-            optimizer="adamw",
-            learning_rate=5e-4,
-            weight_decay=1e-2,
-            schedule="cosine",
-            warmup_epochs=1,
-            batch=64,
-            epochs=7,
-            augmentation=MODERATE,
-            label_smoothing=0.1,
-            monitor="val_accuracy",
-            precision="mixed_bfloat16",
-            weights="imagenet",
-            options=(("batch_statistics", True),),
-        ),
+        "tuned": replace(FINE_TUNED, options=(("batch_statistics", True),)),
     }
+    application = "ResNet50"
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
         import keras
         from keras import layers
 
-        backbone = self.backbone("ResNet50", input_shape, name="backbone")
+        backbone = self.backbone(self.application, input_shape, name="backbone")
         inputs = keras.Input(input_shape)
         x = vgg_preprocessing()(inputs)
         x = backbone(x) if self.recipe.option("batch_statistics") else backbone(x, training=False)

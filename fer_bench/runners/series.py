@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .base import Context, FitSummary
+from ..api.context import Context, FitSummary
 
 
 class Series:
@@ -28,6 +28,8 @@ class Series:
             key=f"{whole.key}/{name}",
             workdir=whole.workdir and whole.workdir / name,
             tensorboard=whole.tensorboard and whole.tensorboard / name,
+            kept=whole.kept if len(self.summaries) + 1 == self.nets else None,
+            epochs_before=self._epochs(),
             report=lambda event: whole.report(self._told(name, event)),
             seconds={},
             begun=begun,
@@ -45,8 +47,12 @@ class Series:
             return {**event, "note": f"{name} {event['note']}"}
         if "epoch" not in event:
             return event
-        epoch = event["epoch"] + sum(summary.epochs_run or 0 for summary in self.summaries.values())
+        epoch = event["epoch"] + self._epochs()
         return {**event, "stage": 1 + len(self.summaries), "epoch": epoch, "epochs": self.nets * event["epochs"]}
+
+    def _epochs(self) -> int:
+        """How many there were in the trainings that are over."""
+        return sum(summary.epochs_run or 0 for summary in self.summaries.values())
 
     def summary(self) -> FitSummary:
         """The last training's, with the epochs of all: each training is a stage of the history.

@@ -1,16 +1,41 @@
-"""What several deep runners share: an augmentation that suits 48-pixel faces, and VGG's input preprocessing."""
+"""What several deep runners share: recipes, an augmentation that suits 48-pixel faces, and VGG's preprocessing."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .recipe import Augmentation
+from ..api.recipe import Augmentation, EarlyStopping, Recipe, ReduceLR
 
 if TYPE_CHECKING:
     import keras
 
 #: Moderate changes for the tuned recipes: enough to slow over-fitting down, too little to hide a mouth or a brow.
 MODERATE = Augmentation(rotation=10, shift=0.1, shear=5, zoom=0.1, flip=True)
+#: ImageDataGenerator's arguments in emotion-detection-notebook; its shear_range of .15 is in degrees, next to none.
+NOTEBOOK_AUGMENTATION = Augmentation(rotation=15, shift=0.15, shear=0.15, zoom=0.15, flip=True)
+
+#: How emotion-detection-notebook trains the nets of its own.
+NOTEBOOK = Recipe(
+    batch=8,
+    epochs=100,
+    early_stopping=EarlyStopping("val_loss", patience=7),
+    reduce_lr=ReduceLR("val_loss", factor=0.05, patience=5),
+)
+#: What the tuned recipes of convolutional nets begin with.
+TUNED = Recipe(
+    optimizer="adamw",
+    weight_decay=1e-2,
+    schedule="cosine",
+    warmup_epochs=1,
+    batch=64,
+    augmentation=MODERATE,
+    label_smoothing=0.1,
+    monitor="val_accuracy",
+    precision="mixed_bfloat16",
+)
+#: Few epochs from ImageNet's weights.
+FINE_TUNED = replace(TUNED, channels=3, learning_rate=5e-4, epochs=7, weights="imagenet")
 
 
 def vgg_preprocessing() -> keras.layers.Layer:

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..api.context import Context, FitSummary, Part
+from ..api.runner import Runner, RunnerInfo
 from ..errors import InputError
 from . import estimator_file
-from .base import Context, FitSummary, Part, Runner, RunnerInfo
 from .features import pixels
 
 
@@ -21,6 +22,16 @@ class SklearnRunner(Runner):
     Probabilities are the estimator's own where it has ``predict_proba``. Otherwise they are softmax(T x decision
     function), T fitted on the validation part by log loss (T = 1 without one; temperature scaling, Guo et al. 2017,
     arXiv:1706.04599), and the most probable class is always what the estimator itself predicts.
+
+    >>> from fer_bench import Context, Part, SklearnRunner, load_dataset
+    >>> from sklearn.neighbors import NearestCentroid
+    >>> class Nearest(SklearnRunner):
+    ...     def build(self):
+    ...         return NearestCentroid()
+    >>> data, nearest = load_dataset("synthetic"), Nearest()
+    >>> summary = nearest.fit(Part(data.images, data.labels), None, Context(data.classes))
+    >>> nearest.predict_proba(data.images[:5]).shape
+    (5, 7)
     """
 
     info = RunnerInfo(family="classical")

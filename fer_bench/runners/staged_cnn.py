@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from ..api.context import Context, FitSummary, Part
+from ..api.published import Published
+from ..api.recipe import Augmentation, Recipe, Stage
+from ..api.runner import RunnerInfo
 from ..data.dataset import EMOTIONS
 from ..training.weights import is_path, load_into
-from .base import Context, FitSummary, Part, Published, RunnerInfo
 from .keras import KerasRunner
-from .recipe import Augmentation, Recipe, Stage
-from .shared import MODERATE
+from .shared import TUNED
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +28,6 @@ class StagedCNN(KerasRunner):
 
     info = RunnerInfo(
         name="staged-cnn",
-        family="deep",
         summary="plain CNN: pretraining, a new last layer, then everything in growing batches",
         source="six-emotion-cnn; the pretraining is that of github.com/atulapra/Emotion-detection",
         demo_epochs=1,
@@ -42,6 +43,7 @@ class StagedCNN(KerasRunner):
             "skips it.",
             "published: the source augments by random crop, flip, noise, blur and contrast but gives no strengths; those "
             "here are ours. They act in the pretraining too, where the source had none.",
+            "published: the optimizer of the stages after the pretraining is not given; taken to be Adam, as before them.",
             "published: the source fills its smaller classes with frames of a second data set; here only --fill does.",
         ),
     )
@@ -55,18 +57,11 @@ class StagedCNN(KerasRunner):
             ),
             augmentation=Augmentation(crop=4, flip=True, noise=0.02, blur=0.7, contrast=0.3),
         ),
-        "tuned": Recipe(
-            optimizer="adamw",
-            learning_rate=1e-3,
+        "tuned": replace(
+            TUNED,
             weight_decay=2e-2,
-            schedule="cosine",
-            warmup_epochs=1,
-            batch=64,
-            epochs=24,
-            augmentation=MODERATE,
-            label_smoothing=0.1,
-            monitor="val_accuracy",
-            precision="mixed_bfloat16",
+            batch=128,
+            epochs=50,
             note="one stage: pretraining on the very images that follow adds nothing",
         ),
     }

@@ -7,18 +7,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..api.context import Context, FitSummary, Part
+from ..api.published import Published
+from ..api.recipe import Recipe
+from ..api.runner import RunnerInfo
 from ..errors import InputError
-from ..registry import register
-from ..training.device import gpu_backends
-from .base import Context, FitSummary, Part, Published, RunnerInfo
-from .recipe import Recipe
+from ..hardware.device import gpu_backends
 from .sklearn import SklearnRunner
 
 ENGINES = ("auto", "sklearn", "sklearnex", "jax")
 INSTALL = {"sklearnex": "pip install scikit-learn-intelex", "jax": "pip install 'fer-bench[jax]'"}
 
 
-@register("svm")
 class SVM(SklearnRunner):
     """RBF support vector machine on 2,304 min-max scaled pixels.
 
@@ -29,7 +29,8 @@ class SVM(SklearnRunner):
     """
 
     info = RunnerInfo(
-        family="classical",
+        name="svm",
+        summary="RBF support vector machine on 2,304 min-max scaled pixels",
         source="emotion-detection-notebook.txt",
         published=(
             Published(
@@ -70,10 +71,10 @@ class SVM(SklearnRunner):
         return make_pipeline(MinMaxScaler(), self.classifier())
 
     def classifier(self) -> Any:
-        """The untrained machine of the chosen engine, with the recipe's options."""
+        """The untrained machine of the chosen engine, with the recipe's C and gamma."""
         from .machine import SupportVectorMachine
 
-        return SupportVectorMachine(engine=self.engine, **dict(self.recipe.options))
+        return SupportVectorMachine(engine=self.engine, C=self.recipe.option("C"), gamma=self.recipe.option("gamma"))
 
     def fit(self, train: Part, validation: Part | None, context: Context) -> FitSummary:
         """As ``SklearnRunner.fit``; the summary names the engine, its iterations and the number of support vectors."""

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..api.context import Context, FitSummary, Part
+from ..api.recipe import EarlyStopping, Recipe
+from ..api.runner import Runner, RunnerInfo
 from ..errors import InputError
-from ..registry import register
 from ..training.resume import Checkpoint
-from .base import Context, FitSummary, Part, Runner, RunnerInfo
 from .features import hog, pixels
-from .recipe import EarlyStopping, Recipe
 
 FEATURES = {"pixels": pixels, "hog": hog}
 #: Rounds after which the state of a training can be saved.
@@ -22,7 +22,6 @@ STRETCH = 20
 _REMEMBERED = ("stopping_history", "best_scores", "current_rounds")
 
 
-@register("xgboost")
 class XGBoost(Runner):
     """Gradient-boosted trees on pixels, or on HOG with features=hog.
 
@@ -31,6 +30,8 @@ class XGBoost(Runner):
     """
 
     info = RunnerInfo(
+        name="xgboost",
+        summary="Gradient-boosted trees on pixels, or on HOG with features=hog",
         family="classical",
         source="none (asked for by the design); method of Chen and Guestrin 2016, arXiv:1603.02754",
         demo_epochs=25,

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ..runners.recipe import Augmentation
+from ..api.recipe import Augmentation
 from .preprocess import centre
 
 

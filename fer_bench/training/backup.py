@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from ..runners.base import FitSummary
+from ..api.context import FitSummary
 from .resume import Checkpoint, Saved
 
 #: What Keras's callbacks remember from epoch to epoch, beside the best weights.

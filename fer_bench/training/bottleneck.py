@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from ..data.cache import cache_dir, write_array
-from ..runners.base import Context
-from ..runners.recipe import Recipe
+from ..api.context import Context
+from ..api.recipe import Recipe
+from ..files.cache import cache_dir, write_array
 from . import fit
 
 #: A runner gives the last layer of its frozen part this name.

@@ -6,24 +6,24 @@ Each stage is Keras's ``fit``, or on a GPU under JAX ``epoch.fit``, whose epochs
 from __future__ import annotations
 
 import functools
-import importlib.util
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import numpy as np
 
+from ..api.context import Context, FitSummary
+from ..api.recipe import Recipe, Stage
 from ..errors import InputError
-from ..runners.base import Context, FitSummary
-from ..runners.recipe import Recipe, Stage
 from . import backup
 from .augment import Augment, MixedCrossentropy
 from .average import Average, averaging
 from .batches import EVALUATION_BATCH, AugmentedValidation, Draw, shuffled
-from .progress import Record
+from .kept import forget, kept_epochs
+from .progress import Keep, Record
 from .resume import Checkpoint
+from .tensorboard import tensorboard
 
 _OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
@@ -45,6 +45,7 @@ def train(
     *,
     set_trainable: Callable[[str], None] | None = None,
     init: str = "random",
+    whole: Any = None,
     loop: Literal["auto", "fit", "epoch"] = "auto",
 ) -> FitSummary:
     """Trains ``model`` in place and leaves it with the weights of the best epoch of the last stage.
@@ -60,6 +61,7 @@ def train(
         val_x, val_y: the same for validation, which picks the epoch; None: the last epoch stands.
         set_trainable: called with each stage's ``trainable`` before the stage is compiled, or skipped as done already.
         init: where the first weights come from, for the summary.
+        whole: the model whose weights ``context.kept`` gets, which shares those of ``model``; that one where None.
         loop: "fit" is Keras's, "epoch" compiles whole epochs (JAX only), "auto" takes that on a GPU under JAX.
 
     Raises:
@@ -95,6 +97,8 @@ def train(
     }
     checkpoint = Checkpoint(context, made_by | {"loop": "epoch" if whole_epochs else "fit"})
     start = backup.load(checkpoint, model, summary)
+    if context.kept is not None:
+        forget(context.kept, context.epochs_before + len(summary.history))
     for number, stage in enumerate(stages):
         # What a stage draws that no layer has a generator for, such as new weights, depends on no other stage.
         keras.utils.set_random_seed(context.seed(f"stage-{number}"))
@@ -118,7 +122,10 @@ def train(
             seed = context.seed(f"shuffle-{number}")
             watching, best = _callbacks(recipe, context, validation is not None, number)
             saving = backup.Backup(checkpoint, summary, start, total, watching)
-            callbacks = [*([Average(train_x)] if recipe.ema else []), record, *watching, saving]
+            keeping = []
+            if best is not None and number == len(stages) - 1:
+                keeping = [Keep(context, best, whole or model, context.epochs_before + start.before)]
+            callbacks = [*([Average(train_x)] if recipe.ema else []), record, *watching, *keeping, saving]
             if isinstance(validation, AugmentedValidation):
                 callbacks.insert(0, Draw(validation, start.before))
             if whole_epochs:
@@ -155,6 +162,14 @@ def train(
     if start.stage == len(stages):
         start.restore(model)
     summary.epochs_run = len(summary.history)
+    if context.kept is not None and validation is not None:
+        summary.extra["kept_epochs"] = kept = kept_epochs(context.kept)
+        if (summary.best_epoch or 0) + context.epochs_before not in kept:
+            context.report(
+                {
+                    "note": "its best epoch is not among the kept ones: it ran without --keep-epochs, or could not be written"
+                }
+            )
     return summary
 
 
@@ -254,14 +269,8 @@ def _callbacks(recipe: Recipe, context: Context, validated: bool, stage: int) ->
         )
         callbacks.append(best)
     if context.tensorboard is not None:
-        callbacks.append(_tensorboard(context.tensorboard / f"stage-{stage + 1}"))
+        callbacks.append(tensorboard(context.tensorboard / f"stage-{stage + 1}"))
     return callbacks, best
-
-
-def _tensorboard(folder: Path) -> Any:
-    if importlib.util.find_spec("tensorboard") is None:
-        raise InputError("TensorBoard logs need the package tensorboard: pip install tensorboard")
-    return keras.callbacks.TensorBoard(folder)
 
 
 def _whole(validation: Any) -> Callable[[], tuple[np.ndarray, np.ndarray]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..zips import check_zip
+from ..files.zips import check_zip
 
 if TYPE_CHECKING:
     import keras

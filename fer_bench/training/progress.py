@@ -1,4 +1,4 @@
-"""What a training tells while it runs: its history, the time of its phases, its progress."""
+"""What a training tells and keeps while it runs: its history, the time of its phases, its progress, its best epochs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from typing import Any
 
 import keras
 
-from ..runners.base import Context, FitSummary
+from ..api.context import Context, FitSummary
+from ..files import durable
+from .kept import epoch_file
 
 
 class Record(keras.callbacks.Callback):
@@ -82,3 +85,39 @@ class Record(keras.callbacks.Callback):
                 "val_accuracy": logs.get("val_accuracy", last.get("val_accuracy")),
             }
         )
+
+
+class Keep(keras.callbacks.Callback):
+    """Keeps the weights of each epoch that was the best so far in ``context.kept``, each whole or not at all.
+
+    Where one can't be written, the disk being full, say, the training goes on without it and says so.
+
+    Args:
+        best: the callback that knows which epoch is the best; it stands before this one in the list.
+        whole: the model whose weights are kept, which shares those of the trained one.
+        before: epochs that ran before this stage.
+    """
+
+    async_safe = True
+
+    def __init__(self, context: Context, best: Any, whole: Any, before: int) -> None:
+        super().__init__()
+        self.context, self.best, self.whole, self.before = context, best, whole, before
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        folder = self.context.kept
+        if folder is None or self.best.best_epoch != epoch:
+            return
+        number = self.before + epoch + 1
+        path = epoch_file(folder, number)
+        temporary = folder / f"new-{path.name}"  # Keras wants its suffix
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.whole.save_weights(temporary)
+            durable.sync(temporary)
+            temporary.replace(path)
+            durable.sync(folder)
+        except OSError as error:
+            self.context.report({"note": f"can't keep epoch {number} ({error.strerror or error}); goes on without"})
+        finally:
+            temporary.unlink(missing_ok=True)

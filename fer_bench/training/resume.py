@@ -21,8 +21,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import __version__, durable
-from ..runners.base import Context
+from .. import __version__
+from ..api.context import Context
+from ..files import durable
 
 STATE, ATTEMPTS = "state.json", "attempts.json"
 #: Share of a training's time that saving its state may take.
@@ -140,7 +141,7 @@ def count_attempt(folder: Path) -> int:
     return before
 
 
-def place(folder: Path) -> str | None:
+def goes_on_at(folder: Path) -> str | None:
     """Where another attempt goes on from, in words, or None where it starts anew.
 
     A run of several trainings has a folder for each of them below its own; the one that was saved last counts.

@@ -13,10 +13,10 @@ from typing import Any
 
 from ..errors import InputError
 from . import model_file
+from .network import check_kind, check_weights
 
 #: Seconds without an answer after which a download is given up.
 TIMEOUT = 12.0
-SUFFIXES = (".keras", ".h5")
 
 
 def is_path(weights: str) -> bool:
@@ -35,13 +35,14 @@ def backbone(application: str, input_shape: tuple[int, int, int], weights: str, 
         The model, and "imagenet", "random" or "file:<name>".
 
     Raises:
-        InputError: "imagenet" can't be had, or the file is missing or does not fit.
+        InputError: "imagenet" can't be had, or the file is missing, of another network, or does not fit.
     """
     import keras
 
     make = getattr(keras.applications, application)
     kwargs = {"include_top": False, "input_shape": input_shape, **kwargs}
     if is_path(weights):
+        check_weights(weights, application, "this run")
         model = make(weights=None, **kwargs)
         return model, load_into(model, weights)
     if weights == "random":
@@ -86,12 +87,7 @@ def load_into(model: Any, path: str | Path, packages: Collection[str] = model_fi
         InputError: no such file, another kind of file, one that is not safe to load, or weights of other shapes.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"--weights {path}: no such file; give auto, imagenet, random or a .weights.h5, .h5 or .keras file"
-        )
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"--weights {path}: not a .weights.h5, .h5 or .keras file")
+    check_kind(path)
     try:
         with warnings.catch_warnings():
             # Keras warns of each part that the file lacks before it raises.

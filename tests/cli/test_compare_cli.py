@@ -12,9 +12,9 @@ from made_records import keep, record
 from PIL import Image
 
 from fer_bench.cli import main
-from fer_bench.data import load_dataset
-from fer_bench.predictions import Predictions, load_predictions
-from fer_bench.store import Store
+from fer_bench.data.load import load_dataset
+from fer_bench.records.predictions import Predictions, load_predictions
+from fer_bench.records.store import Store
 
 
 @pytest.fixture(autouse=True)

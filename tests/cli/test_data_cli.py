@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from fer_bench.cli import main
-from fer_bench.data import load_dataset
+from fer_bench.data.load import load_dataset
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from made_records import leftovers, record
 from PIL import Image
 
 from fer_bench.cli import main
-from fer_bench.data import load_foreign
+from fer_bench.data.load import load_foreign
 from fer_bench.engine.evaluate import evaluate as evaluate_run
 from fer_bench.engine.job import Options
 from fer_bench.errors import InputError
-from fer_bench.store import Store
+from fer_bench.records.store import Store
 
 FAULTY = str(Path(__file__).parents[1] / "engine" / "faulty.py")
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from made_records import keep, record
 
 from fer_bench.cli import main
-from fer_bench.store import Store
+from fer_bench.records.store import Store
 
 
 def invoke(*args: str) -> Result:

@@ -65,6 +65,14 @@ def test_json_holds_the_records(cli):
     assert 0 <= record["scores"]["accuracy"] <= 1
 
 
+def test_the_training_part_is_scored_where_that_is_asked_for(cli):
+    for words, there in ((["--train-scores", "on"], True), ([], False)):
+        result = cli("run", "good", "--plugin", FAULTY, "--json", "--force", *words)
+        (record,) = json.loads(result.stdout)
+        assert (record["train_scores"] is not None) == there
+    assert cli("run", "good", "--plugin", FAULTY, "--train-scores", "yes").exit_code == 2
+
+
 def test_dry_run_shows_the_plan_and_what_is_done(cli, tmp_path):
     result = cli("run", "good", "raises", "--seeds", "2", "--plugin", FAULTY, "--dry-run")
     assert "4 of 4 jobs to run" in result.stdout
@@ -152,3 +160,19 @@ def test_six_labels_have_a_board_of_their_own(cli):
     assert result.exit_code == 0, result.output
     assert "tiny-six" in result.stdout
     assert not np.any([line.startswith("tiny ") for line in result.stdout.splitlines()])
+
+
+def test_tensorboard_that_is_not_installed_is_said_before_anything_is_read_or_run(cli, tmp_path, monkeypatch):
+    from fer_bench.engine import run
+    from fer_bench.errors import InputError
+
+    monkeypatch.setattr("fer_bench.training.tensorboard.importlib.util.find_spec", lambda name: None)
+    result = cli("run", "mlp", "--tensorboard", "logs", "--data", "no-such-file")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "fer-bench: --tensorboard needs the package tensorboard, which is not installed: pip install "
+        "'fer-bench[tensorboard]'"
+    ]
+    with pytest.raises(InputError, match="tensorboard"):
+        run(["mlp"], data="no-such-file", tensorboard="logs", results=tmp_path / "results")
+    assert not (tmp_path / "results").exists()

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 from click.testing import CliRunner
 
-from fer_bench import registry
+from fer_bench.api import registry
 from fer_bench.cli import main
 
 # From the sources, as systems.md of the project's design has them: total and trainable.

@@ -66,7 +66,24 @@ def test_a_dry_run_scores_and_keeps_nothing(cli, answers, tmp_path):
     done = cli("score", answers, "--dry-run")
     assert "28 images: accuracy 75.0 [" in done.stdout
     assert "log loss" not in done.stdout
+    assert "confidence" not in done.stdout
     assert not (tmp_path / "results").exists()
+
+
+def test_both_confidences_are_told_where_there_are_probabilities(cli, tmp_path):
+    """Every image gets .6 for its emotion but those of anger, which get it for disgust and have .3 themselves."""
+    labels = np.arange(28) % 7
+    given = np.full((28, 7), 0.4 / 6)
+    given[np.arange(28), labels] = 0.6
+    given[labels == 0] = [0.3, 0.6, *[0.02] * 5]
+    names = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
+    table = pd.DataFrame(given, columns=names).assign(row=np.arange(91, 119))
+    table.to_csv(tmp_path / "sure.csv", index=False)
+    done = cli("score", tmp_path / "sure.csv", "--dry-run")
+    lines = {line.split()[0]: line.split()[-2:] for line in done.stdout.splitlines() if line}
+    assert "confidence: predicted" in done.stdout
+    assert lines["anger"] == ["60.0", "30.0"]
+    assert lines["fear"] == ["60.0", "60.0"]
 
 
 def test_the_same_predictions_again_change_nothing_and_others_are_refused(cli, answers, tmp_path):

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_bench.data import load_dataset
 from fer_bench.data.audit import audit
 from fer_bench.data.audit_plots import draw_classes, draw_samples
 from fer_bench.data.dataset import EMOTIONS, Dataset
+from fer_bench.data.load import load_dataset
 
 
 def made(usage: bool = True) -> Dataset:
@@ -75,8 +75,9 @@ def test_a_set_without_usages_has_one_column_and_no_leak():
 
 def test_pictures_show_every_emotion(tmp_path):
     dataset = made()  # four emotions have no image at all
-    draw_classes(audit(dataset), tmp_path / "classes.png")
-    draw_samples(dataset, tmp_path / "samples.png")
+    with (tmp_path / "classes.png").open("wb") as classes, (tmp_path / "samples.png").open("wb") as samples:
+        draw_classes(audit(dataset), classes)
+        draw_samples(dataset, samples)
     assert Image.open(tmp_path / "classes.png").size == (1200, 675)
     width, height = Image.open(tmp_path / "samples.png").size
     assert width > 7 * 100

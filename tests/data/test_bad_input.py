@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_bench.data import load_dataset
+from fer_bench.data.load import load_dataset
 from fer_bench.errors import InputError
 
 GOOD = " ".join(["7"] * 2304)

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from fer_bench.data.balance import balanced, fill, labels_in
+from fer_bench.data.balance import balanced, fill
 from fer_bench.data.dataset import EMOTIONS, Dataset
+from fer_bench.data.match import labels_in
 from fer_bench.errors import InputError
 
 LABELS = st.lists(st.integers(0, 6), min_size=1, max_size=60).map(lambda labels: np.array(labels, np.int8))

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_bench.data import cache, load_dataset
+from fer_bench.data import cache
 from fer_bench.data.dataset import EMOTIONS, Dataset
+from fer_bench.data.load import load_dataset
 from fer_bench.errors import InputError
 
 
@@ -106,7 +107,7 @@ def save_and_die(file, array):
     save(file, array)
     os.kill(os.getpid(), signal.SIGKILL)
 np.save = save_and_die
-from fer_bench.data import load_dataset
+from fer_bench.data.load import load_dataset
 load_dataset(sys.argv[1])
 """
     died = subprocess.run([sys.executable, "-c", code, str(source)], check=False)
@@ -126,7 +127,7 @@ def test_what_a_killed_writer_left_is_swept_after_a_day(source: Path, store: Pat
 
 
 def test_processes_may_race(source: Path, store: Path) -> None:
-    code = "import sys; from fer_bench.data import load_dataset; print(load_dataset(sys.argv[1]).digest)"
+    code = "import sys; from fer_bench.data.load import load_dataset; print(load_dataset(sys.argv[1]).digest)"
     running = [
         subprocess.Popen([sys.executable, "-c", code, str(source)], stdout=subprocess.PIPE, text=True) for _ in range(4)
     ]
@@ -192,7 +193,7 @@ def test_the_real_data_comes_from_the_cache_without_heavy_imports(fer2013: Path)
     first = load_dataset(fer2013)
     code = """
 import sys
-from fer_bench.data import load_dataset
+from fer_bench.data.load import load_dataset
 d = load_dataset(sys.argv[1])
 print(d.digest, *[m for m in sys.modules if m in ("pandas", "pyarrow", "sklearn", "keras")])
 """

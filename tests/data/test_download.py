@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from fer_bench.data import download as module
-from fer_bench.data import load_dataset
+from fer_bench.data.load import load_dataset
 from fer_bench.data.synthetic import synthetic
 from fer_bench.errors import InputError
 

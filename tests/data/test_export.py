@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_bench.data import load_dataset
 from fer_bench.data.export import export
+from fer_bench.data.load import load_dataset
 from fer_bench.data.synthetic import synthetic
 from fer_bench.errors import InputError
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from fer_bench.data import load_dataset, load_foreign
 from fer_bench.data.dataset import EMOTIONS
+from fer_bench.data.load import load_dataset, load_foreign
 from fer_bench.errors import InputError
 
 IMAGES = np.random.default_rng(2).integers(0, 256, (6, 48, 48), np.uint8)

@@ -21,10 +21,10 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from pyarrow import parquet
 
-from fer_bench.data import load_dataset
 from fer_bench.data.dataset import EMOTIONS, USAGES, Dataset
 from fer_bench.data.export import export
 from fer_bench.data.fer2013 import PixelError, parse_pixels, read_csv
+from fer_bench.data.load import load_dataset
 
 WORDS = ("angry", "disgusted", "Fear", "happy", "sad", "Surprised", "neutral")
 
@@ -263,7 +263,7 @@ def read_alone(path: Path) -> tuple[int, str, list[int]]:
     code = """
 import re, sys
 from pathlib import Path
-from fer_bench.data import load_dataset
+from fer_bench.data.load import load_dataset
 d = load_dataset(sys.argv[1], cache=False)
 assert "pandas" not in sys.modules
 # Not getrusage: its ru_maxrss counts the memory of the process that started this one, too.

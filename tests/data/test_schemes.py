@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_bench.data import load_dataset
 from fer_bench.data.dataset import EMOTIONS, Dataset
+from fer_bench.data.load import load_dataset
 from fer_bench.data.schemes import apply_scheme
 from fer_bench.errors import InputError
 

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from fer_bench import SklearnRunner, register
-from fer_bench.runners.base import FitSummary
+from fer_bench.api.context import FitSummary
 from fer_bench.training import resume
 
 resume.SHARE = float("inf")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_bench import Recipe, SklearnRunner, register
-from fer_bench.runners.recipe import Stage
+from fer_bench.api.recipe import Stage
 
 
 class _Centroid(SklearnRunner):

@@ -11,17 +11,18 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from fer_bench import registry
+from fer_bench.api import registry
+from fer_bench.board.ranking import leaderboards
 from fer_bench.cli import main
-from fer_bench.data import load_dataset
+from fer_bench.data.load import load_dataset
 from fer_bench.engine import run
-from fer_bench.engine.execute import prepare
+from fer_bench.engine.execute import Attempt, prepare
 from fer_bench.engine.job import Options, key_of, plan, seed_key, training_rows
 from fer_bench.errors import InputError
-from fer_bench.predictions import load_predictions
-from fer_bench.ranking import leaderboards
-from fer_bench.records import ENSEMBLE, EXTERNAL
-from fer_bench.store import Store, read_record
+from fer_bench.hardware.device import Target
+from fer_bench.records.predictions import load_predictions
+from fer_bench.records.record import ENSEMBLE, EXTERNAL
+from fer_bench.records.store import Store, read_record
 
 RESULTS = Path(__file__).parents[2] / "results"
 ON_TEST = Options(checkpoint="test")
@@ -74,7 +75,7 @@ def test_no_test_label_enters_a_worker_without_the_option(dataset, tmp_path, spl
     for number, one in enumerate((job, other)):
         work = tmp_path / str(number)
         work.mkdir()
-        prepare(one, work, tmp_path, Options(), "cpu")
+        prepare(Attempt(one, work, tmp_path, Options(), Target("cpu", "tensorflow")))
         tasks.append(json.loads((work / "task.json").read_text()))
     assert tasks[0] == tasks[1]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
@@ -12,18 +11,20 @@ import pytest
 from made_records import leftovers
 
 import fer_bench
-from fer_bench import registry
-from fer_bench.data import load_dataset
+from fer_bench.api import registry
+from fer_bench.data.load import load_dataset
 from fer_bench.engine import run, survey
-from fer_bench.engine.execute import prepare
+from fer_bench.engine.execute import Attempt, prepare
 from fer_bench.engine.job import Options, plan
+from fer_bench.engine.task import TrainTask
 from fer_bench.engine.worker import load_parts
 from fer_bench.errors import InputError
-from fer_bench.metrics import score
-from fer_bench.predictions import load_predictions
-from fer_bench.provenance import cores
-from fer_bench.records import SCHEMA_VERSION
-from fer_bench.store import Store
+from fer_bench.hardware.device import Target
+from fer_bench.hardware.host import cores
+from fer_bench.records.predictions import load_predictions
+from fer_bench.records.record import SCHEMA_VERSION
+from fer_bench.records.store import Store
+from fer_bench.scores.metrics import score
 
 FAULTY = str(Path(__file__).with_name("faulty.py"))
 
@@ -167,6 +168,20 @@ def test_the_key_holds_what_changes_the_result(dataset, name, change):
     assert plan(dataset, [name], options=Options(**change))[0].info.key != base
 
 
+def test_a_weights_file_counts_by_name_and_content(dataset, tmp_path):
+    def key_of(folder: str, content: bytes) -> str:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        path = tmp_path / folder / "mine.weights.h5"
+        path.write_bytes(content)
+        (job,) = plan(dataset, ["mlp"], options=Options(weights=str(path)))
+        assert str(tmp_path) not in job.info.weights
+        return job.info.key
+
+    assert key_of("here", b"one") == key_of("there", b"one") != key_of("here", b"two")
+    with pytest.raises(InputError, match=r"gone\.h5: No such file"):
+        plan(dataset, ["mlp"], options=Options(weights=str(tmp_path / "gone.h5")))
+
+
 @pytest.mark.parametrize(
     "change", [{"epochs": 1}, {"weights": "imagenet"}, {"device": "cpu", "threads": 1, "timeout": 5.0, "models": False}]
 )
@@ -193,8 +208,8 @@ def rare(dataset):
 
 def given_to_the_worker(job, work):
     work.mkdir()
-    prepare(job, work, work, Options(), "cpu")
-    return load_parts(json.loads((work / "task.json").read_text()), work)
+    prepare(Attempt(job, work, work, Options(), Target("cpu", "tensorflow")))
+    return load_parts(TrainTask.from_json((work / "task.json").read_text()), work)
 
 
 def test_oversampling_reaches_the_worker(rare, tmp_path):

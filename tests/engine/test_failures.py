@@ -12,13 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fer_bench import Recipe, registry
+from fer_bench import Recipe
+from fer_bench.api import registry
+from fer_bench.board.build import boards
+from fer_bench.board.row import Row
 from fer_bench.engine import run
 from fer_bench.engine.outcome import Outcome, ended, is_out_of_memory, raised, read, tail
 from fer_bench.errors import InputError
-from fer_bench.leaderboard import boards
-from fer_bench.rows import Row
-from fer_bench.store import Store
+from fer_bench.records.store import Store
 
 FAULTY = str(Path(__file__).with_name("faulty.py"))
 FER_BENCH = [sys.executable, "-c", "from fer_bench.cli import main; main()"]

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_bench.engine import worker
-from fer_bench.runners.base import Context, Part, Runner
+from fer_bench.api.context import Context, Part
+from fer_bench.api.runner import Runner
+from fer_bench.engine import measure
 
 IMAGES = np.zeros((700, 48, 48), np.uint8)
 
@@ -31,19 +32,19 @@ class Asked(Runner):
 
 @pytest.mark.parametrize(("budget", "calls"), [(0.0, 30), (float("inf"), 200)])
 def test_latency_is_of_30_to_200_calls_with_one_image(monkeypatch: pytest.MonkeyPatch, budget: float, calls: int):
-    monkeypatch.setattr(worker, "LATENCY_SECONDS", budget)
+    monkeypatch.setattr(measure, "LATENCY_SECONDS", budget)
     runner = Asked()
-    median, high = worker.latencies(runner, IMAGES[:28])
+    median, high = measure.latencies(runner, IMAGES[:28])
     assert runner.calls == [1] * (3 + calls)
     assert 0 < median <= high
 
 
 def test_throughput_is_that_of_the_usual_pass_not_of_a_slow_one(monkeypatch: pytest.MonkeyPatch):
     taken = iter([9.0, 0.25, 0.5, 0.125, 0.25])  # the first pass compiles
-    monkeypatch.setattr(worker, "THROUGHPUT_SECONDS", 10.0)
+    monkeypatch.setattr(measure, "THROUGHPUT_SECONDS", 10.0)
     monkeypatch.setattr(
-        worker, "seconds_of", lambda runner, images: runner.predict_proba(images)[0, 0] * 0 + next(taken)
+        measure, "seconds_of", lambda runner, images: runner.predict_proba(images)[0, 0] * 0 + next(taken)
     )
     runner = Asked()
-    assert worker.predict_throughput(runner, IMAGES) == pytest.approx(256 / 0.25)
+    assert measure.predict_throughput(runner, IMAGES) == pytest.approx(256 / 0.25)
     assert runner.calls == [256] * 5

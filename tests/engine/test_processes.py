@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from made_records import leftovers
 
 from fer_bench.cli import main
-from fer_bench.store import Store
+from fer_bench.records.store import Store
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 FAULTY = str(Path(__file__).with_name("faulty.py"))

@@ -17,8 +17,8 @@ import pytest
 from made_records import leftovers
 
 from fer_bench.engine import run
-from fer_bench.predictions import load_predictions
-from fer_bench.store import Store
+from fer_bench.records.predictions import load_predictions
+from fer_bench.records.store import Store
 
 PLUGIN = str(Path(__file__).with_name("broken_off.py"))
 
@@ -78,7 +78,7 @@ def test_a_runner_that_saves_nothing_starts_again_and_says_so(go, tiny_npz, tmp_
     first = go("restarts", fault="kill")
     assert "goes on" not in first.failure.hint
     notes = []
-    from fer_bench.data import load_dataset
+    from fer_bench.data.load import load_dataset
     from fer_bench.engine import survey, sweep
     from fer_bench.engine.job import Options, plan
     from fer_bench.engine.sweep import Observer

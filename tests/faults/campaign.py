@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from fer_bench import registry
-from fer_bench.data import load_dataset
+from fer_bench.api import registry
+from fer_bench.board.build import boards
+from fer_bench.data.load import load_dataset
 from fer_bench.engine.job import Options, plan
-from fer_bench.leaderboard import boards
-from fer_bench.metrics import score
-from fer_bench.predictions import load_predictions
-from fer_bench.store import PREDICTIONS, RECORD, Store
+from fer_bench.records.predictions import load_predictions
+from fer_bench.records.store import PREDICTIONS, RECORD, Store
+from fer_bench.scores.metrics import score
 
 SHAKY = str(Path(__file__).with_name("shaky.py"))
 #: Where in a run of shaky.py a fault may happen: in a step of the fit, while it predicts, while it saves.

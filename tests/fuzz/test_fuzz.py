@@ -19,16 +19,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from watch import peak_bytes, watched
 
+from fer_bench.board.ranking import leaderboards
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.data.reader import read, read_foreign
+from fer_bench.entries.external_file import TOLERANCE, read_outside
 from fer_bench.errors import InputError
-from fer_bench.evaluation import EVALUATION, read_evaluations
-from fer_bench.external_file import TOLERANCE, read_outside
-from fer_bench.predictions import load_predictions
-from fer_bench.ranking import leaderboards
+from fer_bench.records.evaluation import EVALUATION, read_evaluations
+from fer_bench.records.predictions import load_predictions
+from fer_bench.records.run_files import read_history
+from fer_bench.records.store import StoredRun, read_record
 from fer_bench.report import markdown
-from fer_bench.report.history import read_history
-from fer_bench.store import StoredRun, read_record
 
 LONGEST_MESSAGE = 400
 INVISIBLE = frozenset({*map(chr, range(32)), "\x7f", "\u2028", "\u202e"})

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from made_records import record
 
-from fer_bench.board import Board
-from fer_bench.columns import quantity
-from fer_bench.leaderboard import boards
-from fer_bench.records import Cost, Environment, RunRecord
-from fer_bench.report import cost_plots, write_report
+from fer_bench.board.board import Board
+from fer_bench.board.build import boards
+from fer_bench.board.columns import quantity
+from fer_bench.records.record import Cost, Environment, RunRecord
+from fer_bench.records.store import Store, StoredRun
+from fer_bench.report import cost_plots
 from fer_bench.report.cost_plots import pareto
-from fer_bench.report.labels import place_labels
-from fer_bench.store import Store, StoredRun
+from fer_bench.report.plot_labels import place_labels
+from fer_bench.report.write import write_report
 
 CPU = Environment(device="cpu", cpu="AMD EPYC", cores=2, threads={"openmp": 2, "openblas": 2})
 GPU = Environment(device="H100", cpu="AMD EPYC", cores=16)

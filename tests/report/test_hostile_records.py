@@ -10,8 +10,9 @@ import pytest
 from made_records import keep, record
 
 from fer_bench.errors import InputError
-from fer_bench.report import markdown, write_report
-from fer_bench.store import RECORD, Store, read_record
+from fer_bench.records.store import RECORD, Store, read_record
+from fer_bench.report import markdown
+from fer_bench.report.write import write_report
 
 HOSTILE = (
     "</script><img src=x onerror=alert(1)>](http://evil) [a]: http://evil `|*_ ```\n``` $x^{$ \x1b[31m\u202e =1+1 &amp;"

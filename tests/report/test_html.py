@@ -18,13 +18,14 @@ import pandas as pd
 import pytest
 from made_records import record
 
-from fer_bench.board import Board
-from fer_bench.leaderboard import boards
-from fer_bench.records import Cost, Environment, RunRecord
+from fer_bench.api.runner import RunnerInfo
+from fer_bench.board.board import Board
+from fer_bench.board.build import boards
+from fer_bench.records.record import Cost, Environment, RunRecord
+from fer_bench.records.run_files import RunFiles
+from fer_bench.records.store import Store, StoredRun
 from fer_bench.report import html
 from fer_bench.report.page_data import EPOCHS, page_data
-from fer_bench.runners.base import RunnerInfo
-from fer_bench.store import Store, StoredRun
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--\u2028'\"&é"
 
@@ -108,7 +109,7 @@ def ranked(stored: Iterable[StoredRun], together: int = 1) -> list[Board]:
 
 
 def page_of(stored: list[StoredRun], root: Path | None = None, **options: Any) -> Parsed:
-    return Parsed(html.page(ranked(stored), stored, root or stored[0].folder.parents[3], **options))
+    return Parsed(html.page(ranked(stored), RunFiles(stored), root or stored[0].folder.parents[3], **options))
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,7 @@ def test_equal_records_give_equal_bytes_in_any_order(stored: list[StoredRun]):
     texts = set()
     for seed in range(3):
         mixed = random.Random(seed).sample(stored, len(stored))
-        texts.add(html.page(ranked(mixed), mixed, stored[0].folder.parents[3]))
+        texts.add(html.page(ranked(mixed), RunFiles(mixed), stored[0].folder.parents[3]))
     assert len(texts) == 1
 
 
@@ -170,6 +171,13 @@ def test_a_row_has_its_emotions_confusions_and_records(page: Parsed, stored: lis
     assert np.allclose(np.array(net["confusion"]["shares"], float).sum(axis=1), 100, atol=4)
     recall = [np.mean([score.emotions["fear"].recall for score in scores])]
     assert float(net["emotions"]["recall"][2]) == pytest.approx(100 * recall[0], abs=0.051)
+    sure = np.mean([score.emotions["fear"].true_confidence for score in scores])
+    assert float(net["emotions"]["true_confidence"][2]) == pytest.approx(100 * sure, abs=0.051)
+    heads, *lines = net["by_emotion"]
+    assert heads[:3] == ["Emotion", "Images", "Accuracy"]
+    assert {len(line) for line in lines} == {len(heads)} == {7}
+    assert lines[-1][:3] == ["total", "200", "75.0"]
+    assert [line[heads.index("Confidence (true)")] for line in lines[:-1]] == net["emotions"]["true_confidence"]
     assert [run["seed"] for run in net["runs"]] == [0, 1]
     assert dict(net["runs"][0]["facts"]["Scores"])["Accuracy [95 %]"].startswith("70.0 [")
     folders = {run.folder for run in stored}
@@ -179,6 +187,25 @@ def test_a_row_has_its_emotions_confusions_and_records(page: Parsed, stored: lis
     assert "confusion" not in rows["broken"]
     assert rows["vgg"]["runs"] == []
     assert len({row["id"] for row in rows.values()}) == len(rows)
+
+
+def test_a_record_has_the_scores_of_the_training_part_where_there_are_some(tmp_path: Path):
+    learned = record("svm", 0.5).model_copy(update={"train_scores": record("svm", 0.9).scores})
+    stored = write(tmp_path, [learned, record("mlp", 0.3)])
+    facts = {row["name"]: row["runs"][0]["facts"] for row in page_of(stored).data["boards"][0]["rows"] if row["runs"]}
+    assert dict(facts["svm"]["Training part"])["Accuracy [95 %]"].startswith("90.0 [")
+    assert dict(facts["svm"]["Scores"])["Accuracy [95 %]"].startswith("50.0 [")
+    assert facts["mlp"]["Training part"] == []
+
+
+def test_the_record_of_a_run_tells_what_it_got_over(tmp_path):
+    hurt = record("svm", training={"init": "none", "interruptions": 2})
+    stored = write(tmp_path, [hurt.model_copy(update={"attempts": ["oom: no\nmemory"]}), record("mlp")])
+    facts = {row["name"]: row["runs"][0]["facts"] for row in page_of(stored).data["boards"][0]["rows"] if row["runs"]}
+    assert ("Interruptions", "2") in map(tuple, facts["svm"]["Training"])
+    assert facts["svm"]["Earlier attempts"] == [["1", "oom: no memory"]]
+    assert "Interruptions" not in dict(facts["mlp"]["Training"])
+    assert facts["mlp"]["Earlier attempts"] == []
 
 
 def test_the_pareto_front_is_of_one_hardware(page: Parsed):
@@ -257,14 +284,14 @@ def test_thirty_rows_stay_small(tmp_path: Path):
     ]
     stored = write(tmp_path, runs, epochs=50)
     found = ranked(stored)
-    assert len(html.page(found, stored, tmp_path).encode()) < 400_000
+    assert len(html.page(found, RunFiles(stored), tmp_path).encode()) < 400_000
 
 
 def test_data_does_not_change_with_the_place_of_the_results_folder(stored: list[StoredRun], tmp_path: Path):
     here = stored[0].folder.parents[3]
     moved = [run._replace(folder=tmp_path / run.folder.relative_to(here)) for run in stored]
     found = ranked(stored)
-    first, second = page_data(found, stored, here, ()), page_data(found, moved, tmp_path, ())
+    first, second = (page_data(found, RunFiles(runs), root, ()) for runs, root in ((stored, here), (moved, tmp_path)))
     folders = [[run["folder"] for row in data["boards"][0]["rows"] for run in row["runs"]] for data in (first, second)]
     assert folders[0] == folders[1]
     assert str(here) not in json.dumps(first)

@@ -10,6 +10,7 @@ import pytest
 from made_records import record
 from test_html import HOSTILE, costing, ranked, write
 
+from fer_bench.records.run_files import RunFiles
 from fer_bench.report import html
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[test]'")
@@ -72,7 +73,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     line = dict.fromkeys(
         ("runner", "published", "split", "protocol", "trap", "same_protocol", "official", "explanation"), NAME
     )
-    page = html.page(ranked(stored, together=2), stored, folder, [line])
+    page = html.page(ranked(stored, together=2), RunFiles(stored), folder, [line])
     (folder / "index.html").write_text(page, encoding="utf-8")
     return (folder / "index.html").as_uri()
 

@@ -8,17 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_runs import SIX, folders, part, stored
+import sklearn.metrics as sk
+from made_runs import SIX, part, stored
 
-from fer_bench import registry
-from fer_bench.columns import percent
-from fer_bench.leaderboard import boards
-from fer_bench.report import write_report
+from fer_bench.api import registry
+from fer_bench.api.published import Published
+from fer_bench.api.runner import RunnerInfo
+from fer_bench.board.build import boards
+from fer_bench.board.columns import percent
+from fer_bench.records.predictions import load_predictions
+from fer_bench.records.run_files import RunFiles
+from fer_bench.records.store import StoredRun
 from fer_bench.report.published import Comparison, comparisons, constant
 from fer_bench.report.published_page import context
-from fer_bench.report.selection import paired_interval, selections
-from fer_bench.runners.base import Published, RunnerInfo
-from fer_bench.store import StoredRun
+from fer_bench.report.test_picked import selections
+from fer_bench.report.write import write_report
+from fer_bench.scores.stats import Estimate
 
 INFOS = {info.name: info for info in registry.infos()}
 #: Every figure of the sources as they give it: runner, accuracy (and weighted F1), a word of its trap.
@@ -41,6 +46,7 @@ FIGURES = [
     ("resnet50", "85.2 binary", "not categorical"),
     ("vgg-bottleneck", "38.0", "validation figure"),
     ("stacked-cnn", "55.0", "validation figure"),
+    ("stacked-cnn", "52.0", "validation figure"),
     ("xgboost", "–", ""),
     ("hog-svm", "–", ""),
     ("fer-net", "–", ""),
@@ -49,7 +55,8 @@ FIGURES = [
 
 def compare(runs: list[StoredRun], **infos: RunnerInfo) -> list[Comparison]:
     known = infos or INFOS
-    return comparisons(boards([run.record for run in runs], known.values()), known, folders(runs))
+    found, files = boards([run.record for run in runs], known.values()), RunFiles(runs)
+    return comparisons(found, known, files, selections(found, files))
 
 
 def of(found: list[Comparison], runner: str, published: str) -> Comparison:
@@ -88,20 +95,78 @@ def test_a_training_accuracy_stands_beside_a_training_accuracy(tmp_path):
     svm = stored(tmp_path, "svm", part(200, 0.4), split="notebook", split_digest="s2")
     one = of(compare([svm]), "svm", "60.9 / 59.6")
     assert one.same_protocol == "– (published)"
-    assert "no training accuracy" in one.explanation
+    assert "no training accuracy to put beside it: fer-bench run svm --split notebook --force counts" in one.explanation
+
+
+def test_a_training_figure_stands_beside_the_score_of_the_training_part(tmp_path):
+    train = part(900, 0.6, seed=3)
+    place = {"split": "notebook", "split_digest": "s2", "training": {"checkpoint": "none"}}
+    svm = stored(tmp_path, "svm", part(200, 0.4), train=train, history=[0.99], **place)
+    one = of(compare([svm]), "svm", "60.9 / 59.6")
+    predicted = train[1].argmax(axis=1)
+    accuracy, f1 = (train[0] == predicted).mean(), sk.f1_score(train[0], predicted, average="weighted")
+    assert one.same_protocol == f"{percent(accuracy)} / {percent(f1)} (published)"
+    assert one.same_protocol_value == pytest.approx(accuracy)
+    assert "under its protocol" in one.explanation
+    assert "counted" not in one.explanation
+    assert of(compare([svm]), "svm", "42.8 / 40.4").same_protocol_value == svm.record.scores.accuracy
+
+
+def test_of_several_seeds_those_count_that_have_scores_of_the_training_part(tmp_path):
+    place = {"split": "notebook", "split_digest": "s2", "training": {"checkpoint": "none"}}
+    parts = [part(400, right, seed=9) for right in (0.5, 0.7)]
+    runs = [stored(tmp_path, "svm", part(200, 0.4), train=one, seed=i, **place) for i, one in enumerate([*parts, None])]
+    wanted = np.mean([(labels == p.argmax(axis=1)).mean() for labels, p in parts])
+    assert of(compare(runs), "svm", "60.9 / 59.6").same_protocol_value == pytest.approx(wanted)
+
+
+def test_a_figure_counted_while_training_stands_beside_such_a_one(tmp_path):
+    run = stored(tmp_path, "inception-v3", part(200, 0.4), history=[0.21, 0.36], train=part(300, 0.8))
+    one = of(compare([run]), "inception-v3", "33.1")
+    assert one.same_protocol == "36.0 (published)"
+    assert "counted while it trains" not in one.explanation
+
+
+def test_the_checkpoint_of_a_training_figure_is_picked_as_the_source_picked_it(tmp_path):
+    place = {"split": "notebook-90-10", "split_digest": "s3"}
+    trains = {"validation": part(300, 0.5, seed=1), "test": part(300, 0.8, seed=2)}
+    runs = [
+        stored(tmp_path, "vgg19-full", part(200, 0.4), train=train, checkpoint=picker,
+               training={"checkpoint": picker}, **place)
+        for picker, train in trains.items()
+    ]  # fmt: skip
+    one = of(compare(runs), "vgg19-full", "75.9 / 75.6")
+    labels, p = trains["test"]
+    assert one.same_protocol_value == pytest.approx((labels == p.argmax(axis=1)).mean())
+    (fair,) = (run for run in runs if run.record.job.checkpoint == "validation")
+    alone = of(compare([fair]), "vgg19-full", "75.9 / 75.6")
+    assert alone.same_protocol_value == pytest.approx(fair.record.train_scores.accuracy)
+    assert "checkpoint picked by validation data (there: picked on the test part)" in alone.explanation
+
+
+def test_where_there_is_no_score_the_accuracy_counted_while_training_is_named_so(tmp_path):
+    place = {"split": "notebook-90-10", "split_digest": "s3"}
+    run = stored(tmp_path, "vgg19-full", part(200, 0.4), checkpoint="test", training={"checkpoint": "test"},
+                 history=[0.2, 0.6], **place)  # fmt: skip
+    one = of(compare([run]), "vgg19-full", "75.9 / 75.6")
+    assert one.same_protocol_value == 0.6
+    assert "counted while it trains (there: after it)" in one.explanation
 
 
 def test_a_validation_figure_stands_beside_a_validation_score(tmp_path):
     validation = part(300, 0.5, seed=1)
-    run = stored(tmp_path, "mini-xception", part(300, 0.6), validation, training={"checkpoint": "validation"})
-    one = of(compare([run]), "mini-xception", "51.7")
+    held_out = {"split": "holdout-20-shuffled", "split_digest": "s3"}
+    training = {"checkpoint": "validation"}
+    run = stored(tmp_path, "vgg-bottleneck", part(300, 0.6), validation, training=training, **held_out)
+    official = stored(tmp_path, "vgg-bottleneck", part(300, 0.7), training=training)
+    one = of(compare([run, official]), "vgg-bottleneck", "38.0")
     accuracy = (validation[1].argmax(axis=1) == validation[0]).mean()
     assert one.same_protocol_value == pytest.approx(accuracy)
     assert one.same_protocol.startswith(f"{percent(accuracy)} / ")
-    assert one.official_value == run.record.scores.accuracy != one.same_protocol_value
+    assert one.official_value == official.record.scores.accuracy != one.same_protocol_value
     for words in (
         "under the nearest protocol",
-        "the validation part of official (there: 20 % of Training held out)",
+        "the validation part of holdout-20-shuffled (there: 20 % of Training held out, drawn without a seed)",
         "checkpoint picked by validation data (there: the last epoch)",
     ):
         assert words in one.explanation
@@ -124,7 +189,7 @@ def test_binary_accuracy_stands_beside_binary_accuracy_of_the_same_images(tmp_pa
     assert one.official.startswith(f"{percent((test[1].argmax(axis=1) == test[0]).mean())} / ")
     assert "none of them has 85.7" in one.explanation
     assert "random weights where the recipe has ImageNet's" in one.explanation
-    page = context(boards([run.record], INFOS.values()), INFOS, folders([run]), found)["binary"]
+    page = context(boards([run.record], INFOS.values()), INFOS, RunFiles([run]), found, [])["binary"]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page[0]["table"].splitlines()[2:]]
     assert rows[0][1:] == ["–", "85.7", "–", "0.0", "50.0"]
     assert rows[1][1:] == ["–", "86.3", "67.0", "8.5", "74.5"]
@@ -150,15 +215,22 @@ def test_six_emotions_stand_beside_six(tmp_path):
 
 def test_the_explanation_names_what_is_on_record_and_no_more(tmp_path):
     seen = np.arange(1000) < 80
-    recipe = {"epochs": 50, "weights": "random"}
     test = part(1000, 0.6)
-    run = stored(
-        tmp_path, "mini-xception", test, part(300, 0.5), seen=seen, recipe="tuned", recipe_fields=recipe, epochs=7,
-        training={"init": "random", "checkpoint": "validation", "epochs_run": 7, "epochs_planned": 50},
-    )  # fmt: skip
-    told = of(compare([run]), "mini-xception", "51.7").explanation
+    training = {"init": "random", "checkpoint": "validation", "epochs_run": 7, "epochs_planned": 50}
+    common = {"seen": seen, "recipe": "tuned", "recipe_fields": {"epochs": 50, "weights": "random"}, "epochs": 7}
+    held_out = {"split": "holdout-20", "split_digest": "s3"}
+    runs = [
+        stored(tmp_path, "mini-xception", test, part(300, 0.5), training=training, **common, **split)
+        for split in ({}, held_out)
+    ]
+    told = of(compare(runs), "mini-xception", "51.7").explanation
     assert "tuned recipe" in told
     assert "7 of 50 epochs at most" in told
+    stopped = {**training, "epochs_run": 6, "best_epoch": 2, "stopped": "early"}
+    early = stored(tmp_path / "early", "mini-xception", test, part(300, 0.5), training=stopped, **common, **held_out)
+    told_early = of(compare([early]), "mini-xception", "51.7").explanation
+    assert "at most" not in told_early
+    assert "stopped early, after 6 of 7 epochs, the best of them the 2nd" in told_early
     right = test[1].argmax(axis=1) == test[0]
     assert (
         f"official has {percent(right.mean())} (tuned, epochs capped at 7); {percent(right[80:].mean())} without the 8.0 % of the test images"
@@ -227,37 +299,65 @@ def test_where_the_source_picked_on_test_so_does_ours_but_never_on_official(vgg)
 
 
 def test_what_picking_on_test_was_worth(vgg):
-    found = selections(boards([run.record for run in vgg]), folders(vgg))
+    found = selections(boards([run.record for run in vgg]), RunFiles(vgg))
     (one,) = found
     accuracies = {(r.record.job.checkpoint, r.record.job.seed): r.record.scores.accuracy for r in vgg[:4]}
     wanted = np.mean([accuracies["test", seed] - accuracies["validation", seed] for seed in (0, 1)])
-    assert one.difference == pytest.approx(wanted)
+    assert one.worth.value == pytest.approx(wanted)
     assert one.seeds == (0, 1)
-    assert one.low < one.difference < one.high
-    words = f"was worth {100 * wanted:+.1f} points [{100 * one.low:+.1f}, {100 * one.high:+.1f}] (published recipe)"
+    assert one.worth.low < one.worth.value < one.worth.high
+    low, high = 100 * one.worth.low, 100 * one.worth.high
+    words = f"was worth {100 * wanted:+.1f} points [{low:+.1f}, {high:+.1f}] (published recipe)"
     assert words in of(compare(vgg), "vgg19-full", "66.4 / 66.0").explanation
 
 
 def test_only_the_same_training_is_compared(vgg):
     one_way = [run for run in vgg if run.record.job.checkpoint == "test"]
-    assert not selections(boards([run.record for run in one_way]), folders(one_way))
+    assert not selections(boards([run.record for run in one_way]), RunFiles(one_way))
     capped = [run for run in vgg if run.record.job.checkpoint == "test"] + [
         run._replace(record=run.record.model_copy(update={"job": run.record.job.model_copy(update={"epochs": 1})}))
         for run in vgg
         if run.record.job.checkpoint == "validation"
     ]
-    assert not selections(boards([run.record for run in capped]), folders(capped))
-    assert not selections(boards([run.record for run in vgg]), {})
+    assert not selections(boards([run.record for run in capped]), RunFiles(capped))
+    assert not selections(boards([run.record for run in vgg]), RunFiles())
 
 
-def test_the_interval_is_that_of_a_mean():
+def test_the_interval_is_that_of_a_mean(tmp_path):
     """Of many images the percentile bootstrap is the normal interval; of no difference it is a point."""
-    difference = np.random.default_rng(0).choice([-1.0, 0.0, 1.0], 4000, p=[0.1, 0.75, 0.15])
-    low, high = paired_interval(difference)
+    fair, picked = (_same_labels(part(4000, right, seed=1)) for right in (0.6, 0.62))
+    found = []
+    for place, other in (("better", picked), ("same", fair)):
+        runs = [
+            stored(tmp_path / place, "svm", made, checkpoint=checkpoint, training={"checkpoint": checkpoint})
+            for checkpoint, made in (("validation", fair), ("test", other))
+        ]
+        found += [selections(boards([run.record for run in runs]), RunFiles(runs))[0].worth for _ in range(2)]
+    right = [p.argmax(axis=1) == labels for labels, p in (fair, picked)]
+    difference = right[1].astype(float) - right[0]
     half = 1.96 * difference.std() / np.sqrt(4000)
-    assert (low, high) == pytest.approx((difference.mean() - half, difference.mean() + half), abs=0.1 * half)
-    assert paired_interval(difference) == (low, high)
-    assert paired_interval(np.zeros(50)) == (0, 0)
+    ends = difference.mean() - half, difference.mean() + half
+    assert (found[0].low, found[0].high) == pytest.approx(ends, abs=0.1 * half)
+    assert found[0] == found[1]
+    assert found[2] == Estimate(0, 0, 0)
+
+
+def test_other_images_are_no_pair(vgg, tmp_path):
+    fair, picked = vgg[0], vgg[1]
+    other = np.load(picked.folder / "predictions.npz")
+    np.savez(picked.folder / "predictions.npz", **dict(other) | {"rows": other["rows"] + 1})
+    assert not selections(boards([fair.record, picked.record]), RunFiles([fair, picked]))
+
+
+def test_files_are_read_once(vgg, monkeypatch):
+    from fer_bench.records import run_files
+
+    read = []
+    monkeypatch.setattr(run_files, "load_predictions", lambda *given: read.append(given) or load_predictions(*given))
+    files = RunFiles(vgg)
+    assert files.predictions(vgg[0].record) is files.predictions(vgg[0].record)
+    assert files.predictions(vgg[0].record, "validation") is None
+    assert len(read) == 2
 
 
 def test_the_order_of_records_does_not_matter_and_hostile_text_stays_text(vgg, tmp_path):
@@ -276,16 +376,15 @@ def test_the_order_of_records_does_not_matter_and_hostile_text_stays_text(vgg, t
 
 
 def test_committed_results_bear_the_page_out():
-    """On the records of this repository: the notebook's SVM, and mini-Xception's validation figure."""
-    from fer_bench.store import Store
+    """On the records of this repository: the notebook's SVM, and its CNN."""
+    from fer_bench.records.store import Store
 
     runs, problems = Store(Path(__file__).parents[2] / "results").scan()
     assert not problems
-    found = comparisons(boards([run.record for run in runs], INFOS.values()), INFOS, folders(runs))
+    found = comparisons(boards([run.record for run in runs], INFOS.values()), INFOS, RunFiles(runs))
     svm = of(found, "svm", "42.8 / 40.4")
     assert svm.same_protocol_value == pytest.approx(0.4281, abs=5e-4)
     assert "within our 95 % interval" in svm.explanation
     assert "without the 8.0 % of the test images that stand in Training" in svm.explanation
     cnn = of(found, "custom-cnn", "32.4 / 26.6")
-    assert "ours: 10 epochs at most" in cnn.explanation
-    assert of(found, "mini-xception", "51.7").same_protocol_value > 0.5
+    assert "ours: stopped early, after 8 of 10 epochs, the best of them the 1st" in cnn.explanation

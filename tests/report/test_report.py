@@ -11,17 +11,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_records import predictions, record
+import sklearn.metrics as sk
+from made_records import answers, predictions, record
 from pandas.testing import assert_frame_equal
 from PIL import Image
 
+from fer_bench.api.published import Published
+from fer_bench.api.runner import RunnerInfo
+from fer_bench.board.build import boards
+from fer_bench.board.ranking import leaderboards, ranked
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.errors import InputError
-from fer_bench.leaderboard import boards
-from fer_bench.ranking import leaderboards, ranked
-from fer_bench.report import frame, markdown, write_report
-from fer_bench.runners.base import Published, RunnerInfo
-from fer_bench.store import Store, StoredRun
+from fer_bench.records.store import Store, StoredRun
+from fer_bench.report import markdown
+from fer_bench.report.write import frame, write_report
 
 INFOS = [
     RunnerInfo("svm", "classical", published=(Published(0.4276, 0.4043, "notebook", "test part"),)),
@@ -175,13 +178,56 @@ def test_published_figures_stand_beside_ours_on_real_data_only(text: str):
 def test_emotions_are_those_of_the_predictions(results: Path, text: str):
     table = next(table for table in tables(text) if table[0][0] == "Emotion")
     run = boards(run.record for run in Store(results).scan()[0])[0].rows[0].runs[0]
-    assert [line[0] for line in table[2:]] == list(EMOTIONS)
-    for line in table[2:]:
-        emotion = run.scores.emotions[line[0]]
-        assert int(line[1]) == emotion.images
-        assert float(line[2]) == pytest.approx(100 * emotion.recall, abs=0.06)
-        shares = 100 * np.array(emotion.distribution) / emotion.images
-        assert [float(cell) for cell in line[6:]] == pytest.approx(shares, abs=0.06)
+    assert [line[0] for line in table[2:]] == [*EMOTIONS, "total"]
+    assert table[0][2:7] == ["Accuracy", "Precision", "F1", "Confidence (predicted)", "Confidence (true)"]
+    labels, given = answers(run.scores.accuracy, 7)
+    predicted = given.argmax(axis=1)
+    for i, line in enumerate(table[2:]):
+        own = labels == i if i < 7 else np.full(200, True)
+        assert int(line[1]) == own.sum()
+        accuracy = (predicted == labels)[own].mean()
+        confidence, true_confidence = given[own].max(axis=1).mean(), given[np.arange(200), labels][own].mean()
+        wanted = [accuracy, confidence, true_confidence]
+        assert [float(line[place]) for place in (2, 5, 6)] == pytest.approx([100 * value for value in wanted], abs=0.06)
+        counts = np.bincount(predicted[own], minlength=7)
+        assert line[7:] == [f"{count} ({100 * count / own.sum():.1f})" for count in counts]
+    total = table[-1]
+    report = sk.classification_report(labels, predicted, output_dict=True)["weighted avg"]
+    assert [float(cell) for cell in total[3:5]] == pytest.approx(
+        [100 * report["precision"], 100 * report["f1-score"]], abs=0.06
+    )
+
+
+def test_emotions_are_means_over_seeds_and_what_old_records_lack_stays_empty():
+    runs = [record("mlp", right, seed=seed) for seed, right in enumerate((0.30, 0.33))]
+    runs[1].scores.emotions["fear"].true_confidence = None
+    for emotion in runs[0].scores.emotions.values():
+        emotion.true_confidence = None
+    row = boards(runs)[0].rows[0]
+    lines = {line[0]: line for line in tables(markdown.emotion_table(row, EMOTIONS))[0][2:]}
+    rights = [run.scores.emotions["anger"].distribution[0] for run in runs]
+    assert rights == [9, 10]
+    images = runs[0].scores.emotions["anger"].images
+    assert lines["anger"][1] == str(images) == "29"
+    assert lines["anger"][7] == f"9.5 ({950 / 29:.1f})"
+    assert lines["anger"][6] == f"{100 * runs[1].scores.emotions['anger'].true_confidence:.1f}"
+    assert lines["fear"][6] == lines["total"][6] == ""
+    assert lines["total"][1:3] == ["200", "31.5"]
+
+
+def test_the_training_part_has_columns_where_a_run_has_scores_of_it():
+    with_them = record("svm", 0.5).model_copy(update={"train_scores": record("svm", 0.9).scores})
+    (board,) = boards([with_them, record("mlp", 0.3)])
+    table = tables(markdown.board_table(board, "report"))[0]
+    lines = [dict(zip(table[0], line, strict=True)) for line in table[2:]]
+    rows = {line["Runner"]: line for line in lines}
+    assert (rows["svm"]["Train"], rows["mlp"]["Train"]) == ("90.0", "")
+    assert rows["svm"]["Train F1 wtd"] == f"{100 * with_them.train_scores.weighted_f1:.1f}"
+    assert rows["svm"]["Accuracy [95 %]"].startswith("50.0 [")
+    saved = board.frame().set_index("runner")
+    assert saved.loc["svm", "train_accuracy"] == 0.9
+    (board,) = boards([record("mlp", 0.3)])
+    assert "Train" not in tables(markdown.board_table(board, "report"))[0][0]
 
 
 def test_csv_reads_back_equal(results: Path, written: list[Path]):

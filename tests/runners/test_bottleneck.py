@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer_bench.registry import get
-from fer_bench.runners.base import Context, FitSummary, Part
+from fer_bench.api.context import Context, FitSummary, Part
+from fer_bench.api.recipe import Augmentation, Recipe, Stage
+from fer_bench.api.registry import get
 from fer_bench.runners.keras import KerasRunner
-from fer_bench.runners.recipe import Augmentation, Recipe, Stage
 from fer_bench.training import bottleneck, fit
 
 CLASSES = tuple("abcdefg")

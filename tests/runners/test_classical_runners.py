@@ -20,8 +20,9 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
+from fer_bench.api.context import Part
+from fer_bench.api.runner import Runner
 from fer_bench.errors import InputError
-from fer_bench.runners.base import Part, Runner
 from fer_bench.runners.features import hog, pixels
 from fer_bench.runners.hog_svm import HogSVM
 from fer_bench.runners.sklearn import SklearnRunner, best_temperature, led_by, softmax
@@ -197,6 +198,15 @@ def test_every_unset_random_state_comes_from_the_job(train: Part) -> None:
     wrap(fixed).fit(train, None, context())
     assert free.random_state == context().seed("fit")
     assert fixed.random_state == 7
+
+
+def test_hog_svm_learns_each_image_and_its_mirror(test: Part) -> None:
+    train = faces(120, seed=1, strength=40)
+    runner = HogSVM(engine="sklearn")
+    runner.fit(train, None, context())
+    both = np.concatenate([hog(train.images), hog(np.flip(train.images, axis=2))])
+    expected = SVC(C=5.0).fit(both, np.concatenate([train.labels, train.labels])).predict(hog(test.images))
+    np.testing.assert_array_equal(runner.predict_proba(test.images).argmax(axis=1), expected)
 
 
 def test_hog_is_scikit_images() -> None:

@@ -14,9 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
+from fer_bench.api.context import Context, Part
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.errors import InputError
-from fer_bench.runners.base import Context, Part
 from fer_bench.runners.sklearn import SklearnRunner
 from fer_bench.runners.svm import SVM
 from fer_bench.runners.xgboost import XGBoost

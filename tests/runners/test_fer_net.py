@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fer_bench.api.context import Context, FitSummary, Part
 from fer_bench.errors import InputError
-from fer_bench.runners.base import Context, FitSummary, Part
 from fer_bench.runners.fer_net import FerNet
 from fer_bench.runners.keras import KerasRunner
 from fer_bench.training import resume
@@ -142,7 +142,7 @@ def test_a_distillation_goes_on_in_the_net_where_it_was(
     for cut_in, wanted in ((4, "member-2"), (6, "student")):
         with pytest.raises(PowerCut):
             fit(tmp_path, cut_in)
-        assert resume.place(tmp_path) == f"{wanted} epoch 2 of 2"
+        assert resume.goes_on_at(tmp_path) == f"{wanted} epoch 2 of 2"
     again, summary, notes = fit(tmp_path)
     assert notes == [
         "member-1 goes on at its last epoch's end",

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fer_bench.api.context import Context, Part
+from fer_bench.api.recipe import Augmentation, Recipe, Stage
 from fer_bench.errors import InputError
-from fer_bench.runners.base import Context, Part
 from fer_bench.runners.keras import KerasRunner
-from fer_bench.runners.recipe import Augmentation, Recipe, Stage
 
 CLASSES = tuple("abcdefg")
 
@@ -169,7 +169,7 @@ def test_probabilities_are_float32_under_bfloat16():
 
 
 def test_bfloat16_gives_way_to_float32_where_it_would_be_emulated(eager, monkeypatch):
-    from fer_bench import provenance
+    from fer_bench.records import provenance
 
     monkeypatch.setattr(provenance, "cpu_flags", lambda: frozenset({"avx2"}))
     runner = Tiny("large")
@@ -270,7 +270,7 @@ def test_family_and_misuse():
 
 def test_importing_a_runner_imports_no_framework():
     code = (
-        "import sys, fer_bench.runners.keras, fer_bench.training.device, fer_bench.training.weights;"
+        "import sys, fer_bench.runners.keras, fer_bench.hardware.device, fer_bench.training.weights;"
         "print([m for m in ('keras', 'tensorflow', 'jax', 'sklearn') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

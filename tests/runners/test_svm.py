@@ -19,9 +19,9 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 import fer_bench
+from fer_bench.api.context import Part
 from fer_bench.data.synthetic import synthetic
 from fer_bench.errors import InputError
-from fer_bench.runners.base import Part
 from fer_bench.runners.features import pixels
 from fer_bench.runners.hog_svm import HogSVM
 from fer_bench.runners.machine import SupportVectorMachine

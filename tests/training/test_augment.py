@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from fer_bench.runners.recipe import Augmentation
+from fer_bench.api.recipe import Augmentation
 
 
 @pytest.fixture(scope="module")

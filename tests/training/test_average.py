@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer_bench.runners.base import Context, FitSummary
-from fer_bench.runners.recipe import Recipe
+from fer_bench.api.context import Context, FitSummary
+from fer_bench.api.recipe import Recipe
 
 CLASSES = ("a", "b", "c")
 #: One step an epoch, whose images are all of them, so that both loops take the same steps.

@@ -13,7 +13,7 @@ if os.environ.get("KERAS_BACKEND") != "jax":
 
 import keras
 
-from fer_bench.runners.recipe import Augmentation
+from fer_bench.api.recipe import Augmentation
 from fer_bench.training import epoch
 from fer_bench.training.augment import Augment
 

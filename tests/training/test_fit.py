@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from dataclasses import replace
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fer_bench.api.context import Context, FitSummary
+from fer_bench.api.recipe import Augmentation, EarlyStopping, Recipe, ReduceLR, Stage
 from fer_bench.errors import InputError
-from fer_bench.runners.base import Context, FitSummary
-from fer_bench.runners.recipe import Augmentation, EarlyStopping, Recipe, ReduceLR, Stage
 
 CLASSES = ("a", "b", "c")
 
@@ -337,12 +336,16 @@ def test_validation_images_are_augmented_anew_each_epoch():
     assert len(set(val_losses(replace(recipe, augment_validation=False)))) == 1
 
 
-def test_tensorboard(tmp_path, monkeypatch):
-    from fer_bench.training import fit
+def test_tensorboard_has_losses_and_histograms(tmp_path):
+    pytest.importorskip("tensorboard")
+    run(RECIPE, tensorboard=tmp_path, val=contrary())
+    logs = b"".join(path.read_bytes() for path in (tmp_path / "stage-1" / "train").glob("events.out.tfevents.*"))
+    assert logs.count(b"epoch_loss") >= RECIPE.epochs
+    assert logs.count(b"kernel/histogram") >= RECIPE.epochs
+    assert list((tmp_path / "stage-1" / "validation").glob("events.out.tfevents.*"))
 
-    if importlib.util.find_spec("tensorboard") is not None:
-        run(RECIPE, tensorboard=tmp_path)
-        assert list(tmp_path.rglob("events.out.tfevents.*"))
-    monkeypatch.setattr(fit.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="pip install tensorboard"):
+
+def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr("fer_bench.training.tensorboard.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'fer-bench\[tensorboard\]'"):
         run(RECIPE, tensorboard=tmp_path)

@@ -11,8 +11,8 @@ keras = pytest.importorskip("keras")
 
 from keras import layers  # noqa: E402
 
-from fer_bench.registry import get, make  # noqa: E402
-from fer_bench.runners.base import Context, Part  # noqa: E402
+from fer_bench.api.context import Context, Part  # noqa: E402
+from fer_bench.api.registry import get, make  # noqa: E402
 from fer_bench.training.macs import count_macs  # noqa: E402
 
 

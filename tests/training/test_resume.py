@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer_bench.runners.base import Context, FitSummary, Part
-from fer_bench.runners.recipe import Augmentation, EarlyStopping, Recipe, ReduceLR, Stage
+from fer_bench.api.context import Context, FitSummary, Part
+from fer_bench.api.recipe import Augmentation, EarlyStopping, Recipe, ReduceLR, Stage
 from fer_bench.training import resume
 from fer_bench.training.resume import Checkpoint
 

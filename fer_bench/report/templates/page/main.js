@@ -131,7 +131,7 @@ function drawCost() {
 // ---- emotions, one system, what was published
 
 function drawEmotions() {
-  byId("emotions-controls").replaceChildren(segments("Score", Object.entries(data.measures), chosen.measure, (value) => { chosen.measure = value; fillEmotions(); }));
+  byId("emotions-controls").replaceChildren(choice("Score", Object.entries(data.measures), chosen.measure, (value) => { chosen.measure = value; fillEmotions(); }));
   fillEmotions();
 }
 
@@ -147,7 +147,7 @@ function fillEmotions() {
         texts, shares: texts, best: texts.map((text, i) => Number(text) === best[i] && best[i] > 0),
       })),
     }),
-    h("p", { class: "legend" }, `${data.measures[chosen.measure]} in percent; the best of each emotion is in bold.`));
+    h("p", { class: "legend" }, `${data.measures[chosen.measure]} in percent; the highest of each emotion is in bold.`));
 }
 
 function drawChosen() {

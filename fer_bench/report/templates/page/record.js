@@ -53,6 +53,7 @@ function openRecord(board, row, closed) {
       section("Command", h("pre", { tabindex: "0" }, h("code", {}, run.command))),
       scores,
       row.confusion ? section("Confusions and learning curves", drawn) : null,
+      row.by_emotion ? section("Emotion by emotion", plainTable(`${title(row)}, emotion by emotion, in percent`, row.by_emotion)) : null,
       ...rest,
       h("p", {}, h("a", { href: run.folder }, "The folder of this run"), ": record.json, predictions and history"),
     ].filter(Boolean));

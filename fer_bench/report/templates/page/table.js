@@ -47,6 +47,14 @@ function sortableTable({ label, names, columns, sort, cell = (row, name) => row.
   return element;
 }
 
+/** A table of texts: names on the left, numbers else; lines: the headers, then the rows. */
+function plainTable(label, [heads, ...rows]) {
+  const side = (i) => ({ class: i ? "number" : "text" });
+  return scroller(label, h("table", {}, h("caption", { class: "sr" }, label),
+    h("thead", {}, h("tr", {}, heads.map((head, i) => h("th", { scope: "col", ...side(i) }, head)))),
+    h("tbody", {}, rows.map((texts) => h("tr", {}, texts.map((text, i) => h(i ? "td" : "th", { scope: i ? null : "row", ...side(i) }, text)))))));
+}
+
 /** A table whose cells are shaded by their numbers, 0 to 100. rows: [head, texts, extra attributes of each cell]. */
 function heatTable({ label, corner, heads, rows, css = "" }) {
   return scroller(label, h("table", { class: `heat ${css}`, vars: { columns: heads.length } },

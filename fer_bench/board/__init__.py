@@ -1,0 +1,1 @@
+"""Records to leaderboards: rows, ranks, columns, comparison, naming a system."""

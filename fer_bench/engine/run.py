@@ -1,0 +1,77 @@
+"""Training and scoring runners from Python, as ``fer-bench run`` does."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..api import registry
+from ..data.load import load_dataset
+from ..errors import InputError
+from ..records.record import RunRecord
+from ..records.store import Store
+from ..training.tensorboard import check_tensorboard
+from .job import Options, plan
+from .sweep import Rerun, survey, sweep
+
+
+def run(
+    names: Sequence[str] | None = None,
+    *,
+    data: str | Path | None = None,
+    splits: Sequence[str] = ("official",),
+    results: str | Path = "results",
+    labels: str = "seven",
+    merge: Sequence[str] = (),
+    fill: str | Path | None = None,
+    rerun: Rerun = "none",
+    fail_fast: bool = False,
+    jobs: int = 1,
+    **options: Any,
+) -> list[RunRecord]:
+    """Trains and scores runners, as ``fer-bench run`` does; all of them where ``names`` is None.
+
+    Args:
+        names: runner names, with parameters in brackets where wanted: ``"stacked-cnn[n=3]"``.
+        data: a data set's path, or None to find it as the command line does.
+        splits: names of splits; "kfold-5" stands for its five folds.
+        results: the results folder.
+        labels: label scheme, "seven" or "six".
+        merge: label merges such as "sadness+neutral".
+        fill: a second data set that fills the classes' gaps in the training part.
+        rerun: "failed" runs failed jobs again, "all" every job.
+        fail_fast: stop after the first failure.
+        jobs: runs at a time.
+        **options: fields of ``fer_bench.engine.job.Options``.
+
+    Returns:
+        One record a job, those already done included; a warning for each that stands there and can't be read.
+
+    Raises:
+        InputError: where something given is wrong, before anything runs.
+
+    >>> from fer_bench import run
+    >>> (record,) = run(["svm"], data="synthetic", limit=8)
+    >>> record.status, record.scores.images
+    ('ok', 144)
+    """
+    chosen = Options(**options)
+    if chosen.tensorboard:
+        check_tensorboard()
+    for warning in registry.load_plugins(chosen.plugins):
+        warnings.warn(warning, stacklevel=2)
+    dataset = load_dataset(data, scheme=labels, merge=merge)
+    other = load_dataset(fill) if fill is not None else None
+    if names is not None and not names:
+        raise InputError("no runner named; None stands for all of them")
+    specs, explicit = (registry.specs(), False) if names is None else (names, True)
+    planned = plan(dataset, specs, splits, chosen, fill_from=other, explicit=explicit)
+    store = Store(Path(results))
+    store.prepare()
+    steps = survey(planned, store, rerun)
+    for step in steps:
+        if step.problem:
+            warnings.warn(step.problem, stacklevel=2)
+    return sweep(steps, store, chosen, fail_fast=fail_fast, jobs=jobs)

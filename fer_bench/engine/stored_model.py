@@ -1,0 +1,114 @@
+"""The model that a run has kept: whether there is one, and what it predicts for images, in a process of its own."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..hardware.device import Target, choose, process_variables
+from ..records import provenance
+from ..records.record import ENSEMBLE, EXTERNAL, Environment
+from ..records.store import MODEL, StoredRun
+from .job import Options
+from .outcome import Outcome
+from .process import watch
+from .task import IMAGES, PROBABILITIES, TASK, PredictTask
+
+
+def has_model(folder: Path) -> bool:
+    """Whether the run in a folder kept its model on this machine."""
+    model = folder / MODEL
+    return model.is_dir() and any(model.iterdir())
+
+
+def check_model(run: StoredRun, spec: str) -> None:
+    """Raises InputError where a run has no model, and says how it can come to have one."""
+    job = run.record.job
+    if job.family == EXTERNAL:
+        raise InputError(f"{spec} was scored from predictions made elsewhere; there is no model of it to evaluate")
+    if job.family == ENSEMBLE:
+        raise InputError(f"{spec} is an ensemble, which has no model of its own; evaluate its members")
+    if not has_model(run.folder):
+        again = shlex.join(["fer-bench", "run", spec, "--recipe", job.recipe, "--split", job.split, "--force"])
+        raise InputError(
+            f"{run.folder} has no model: it was run with --no-models, or comes from a clone, which has none; train it "
+            f"here, on {job.dataset}: {again}"
+        )
+
+
+class Prediction(NamedTuple):
+    """How predicting with a stored model ended, where it ran, and (N, classes) float probabilities if all went well."""
+
+    outcome: Outcome
+    environment: Environment
+    probabilities: np.ndarray | None
+
+
+def predict(
+    run: StoredRun,
+    spec: str,
+    images: np.ndarray,
+    work: Path,
+    options: Options,
+    target: Target,
+    *,
+    tta: str = "none",
+    epoch: Path | None = None,
+    stop: Event | None = None,
+) -> Prediction:
+    """Has a run's model predict images in a process of its own, until ``stop`` is set.
+
+    Args:
+        run: one that has a model.
+        spec: its runner, with parameters as ``registry.parse`` reads them.
+        images: (N, 48, 48) uint8.
+        work: an empty folder.
+        options: threads, timeout, stall and plugins count.
+        target: device and backend.
+        tta: test-time augmentation, "none" or a key of ``tta.WINDOWS``.
+        epoch: weights file of a kept epoch, which the model gets first; None: its own weights.
+        stop: ends the process once it is set.
+    """
+    job = run.record.job
+    task = PredictTask(
+        spec=spec,
+        recipe=job.recipe,
+        classes=tuple(job.classes),
+        device=target.device,
+        plugins=tuple(options.plugins),
+        tta=tta,
+        model=str((run.folder / MODEL).resolve()),
+        epoch=None if epoch is None else str(epoch.resolve()),
+    )
+    np.save(work / IMAGES, images)
+    (work / TASK).write_text(task.to_json(), encoding="utf-8")
+    environment = provenance.environment(target.device)
+    variables = process_variables(target, options.threads)
+    outcome = watch(work, options, variables, lambda _: None, stop or Event(), "fer_bench.engine.predict")
+    probabilities = np.load(work / PROBABILITIES, allow_pickle=False) if outcome.status == "ok" else None
+    return Prediction(outcome, outcome.where(environment), probabilities)
+
+
+def predict_or_refuse(
+    run: StoredRun, spec: str, images: np.ndarray, work: Path, options: Options, epoch: Path | None = None
+) -> tuple[np.ndarray, Environment]:
+    """The (N, classes) float32 probabilities of a run's model for images, and where they were computed.
+
+    The arguments are those of ``predict``; of the options, device and backend count, too.
+
+    Raises:
+        InputError: the model, or the weights of the epoch, can't be used.
+    """
+    target = choose(options.device, options.backend)
+    outcome, environment, probabilities = predict(run, spec, images, work, options, target, epoch=epoch)
+    if probabilities is None:
+        why = ". ".join(filter(None, [outcome.message, outcome.hint]))
+        raise InputError(
+            f"the model in {run.folder / MODEL} can't be used: {why}; if it is of an older version, train it again"
+        )
+    return probabilities, environment

@@ -1,0 +1,1 @@
+"""Rows that no training here made: predictions from outside, and ensembles."""

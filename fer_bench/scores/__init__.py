@@ -1,0 +1,1 @@
+"""Metrics and statistics, from labels and probabilities alone."""

@@ -1,0 +1,88 @@
+"""Which network a weights file is of, told without Keras, so that another's is refused before anything runs."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+import zlib
+from pathlib import Path
+
+from ..errors import InputError
+from ..files.zips import check_zip
+from .model_file import MEMBERS, MOST_BYTES, WEIGHTS, check_hdf5
+
+SUFFIXES = (".keras", ".h5")
+#: Networks of keras.applications without their tops: how many kernels of convolutions they have, and of how many numbers.
+#: Layers' names would say less: what a file holds of them depends on Keras' version and on the program that wrote it.
+KERNELS = {
+    "VGG16": (13, 14_710_464),
+    "VGG19": (16, 20_018_880),
+    "ResNet50": (53, 23_454_912),
+    "InceptionV3": (94, 21_751_136),
+}
+
+
+def check_weights(path: str | Path, application: str, who: str) -> None:
+    """Raises InputError where a weights file is none, can't be read, or is of another network than ``application``.
+
+    Args:
+        path: a .weights.h5, .h5 or .keras file.
+        application: what is wanted, by its name in keras.applications.
+        who: wants it, in the message.
+    """
+    path = Path(path)
+    found = network(path)
+    if found is not None and application in KERNELS and found != application:
+        raise InputError(
+            f"--weights {path}: these are weights of {found}, and {who} wants those of {application}; give such a file, or "
+            "imagenet or random"
+        )
+
+
+def network(path: Path) -> str | None:
+    """The one of KERNELS that a weights file is of, with its top or without; None where it is of none of them.
+
+    Raises:
+        InputError: no such file, no weights file, or one that can't be read.
+    """
+    check_kind(path)
+    try:
+        count, numbers = _kernels(path)
+    except InputError as error:
+        raise InputError(f"--weights {error}") from None
+    return next((name for name, known in KERNELS.items() if known == (count, numbers)), None)
+
+
+def check_kind(path: Path) -> None:
+    """Raises InputError where there is no file, or one of another kind than ``SUFFIXES``."""
+    if not path.is_file():
+        raise InputError(
+            f"--weights {path}: no such file; give auto, imagenet, random or a .weights.h5, .h5 or .keras file"
+        )
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"--weights {path}: not a .weights.h5, .h5 or .keras file")
+
+
+def _kernels(path: Path) -> tuple[int, int]:
+    """How many arrays of four dimensions a file holds beside an optimizer's, and how many numbers they have in all."""
+    import h5py
+
+    file: Path | io.BytesIO = path
+    if path.suffix == ".keras":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                check_zip(path, archive.infolist(), len(MEMBERS), MOST_BYTES)
+                file = io.BytesIO(archive.read(WEIGHTS))
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(f"{path}: not a readable .keras file ({' '.join(str(error).split())[:200]})") from None
+    check_hdf5(file, path)
+    shapes: list[tuple[int, ...]] = []
+
+    def look(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and item.ndim == 4 and not name.startswith("optimizer"):
+            shapes.append(item.shape)
+
+    with h5py.File(file, "r") as tree:
+        tree.visititems(look)
+    return len(shapes), sum(map(math.prod, shapes))
