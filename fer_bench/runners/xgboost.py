@@ -59,15 +59,7 @@ class XGBoost(Runner):
         import xgboost as xgb
 
         rounds = min(self.recipe.epochs, context.epochs or self.recipe.epochs)
-        options = dict(self.recipe.options)
-        settings = options | {
-            "objective": "multi:softprob",
-            "num_class": len(context.classes),
-            "eval_metric": ["merror", "mlogloss"],
-            "tree_method": "hist",
-            "learning_rate": self.recipe.learning_rate,
-            "device": context.device.replace("gpu", "cuda"),
-        }
+        settings = self._settings(context)
         made_by = {"xgboost": xgb.__version__, "recipe": self.recipe.digest()[:8], "validation": validation is not None}
         checkpoint = Checkpoint(context, made_by)
         saved = checkpoint.load()
@@ -76,10 +68,10 @@ class XGBoost(Runner):
         callbacks = [_history(context, rows, rounds, self.recipe.learning_rate)]
         stopping: Any = None
         with context.phase("train"):
-            grown = self._matrix(train, max_bin=options["max_bin"])
+            grown = self._matrix(train, max_bin=settings["max_bin"])
             watched = [(grown, "train")]
             if validation is not None and len(validation.labels):
-                watched.append((self._matrix(validation, max_bin=options["max_bin"], ref=grown), "validation"))
+                watched.append((self._matrix(validation, max_bin=settings["max_bin"], ref=grown), "validation"))
                 early = self.recipe.early_stopping
                 stopping = xgb.callback.EarlyStopping(
                     rounds=early.patience if early else rounds, metric_name="mlogloss"
@@ -100,11 +92,12 @@ class XGBoost(Runner):
                 )
                 trees = booster.save_raw()
                 if checkpoint.due:
-                    states = {name: vars(stopping)[name] for name in _REMEMBERED} if stopping else {}
-                    progress = {"history": rows, "stopping": states}
-                    over = _over(rows, rounds, stopping)
-                    place = "its last round's end" if over else f"round {len(rows) + 1} of {rounds}"
-                    checkpoint.save(place, progress, {"trees": np.frombuffer(trees, np.uint8)})
+                    place = (
+                        "its last round's end"
+                        if _over(rows, rounds, stopping)
+                        else f"round {len(rows) + 1} of {rounds}"
+                    )
+                    checkpoint.save(place, _progress(rows, stopping), {"trees": np.frombuffer(trees, np.uint8)})
             booster = xgb.Booster({"device": settings["device"]}, model_file=trees)
             self.booster = booster[: booster.best_iteration + 1] if stopping else booster
         return FitSummary(
@@ -115,6 +108,16 @@ class XGBoost(Runner):
             stopped="early" if len(rows) < rounds else "",
             history=rows,
         )
+
+    def _settings(self, context: Context) -> dict[str, Any]:
+        return dict(self.recipe.options) | {
+            "objective": "multi:softprob",
+            "num_class": len(context.classes),
+            "eval_metric": ["merror", "mlogloss"],
+            "tree_method": "hist",
+            "learning_rate": self.recipe.learning_rate,
+            "device": context.device.replace("gpu", "cuda"),
+        }
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """(N, 48, 48) uint8 -> (N, classes) float32."""
@@ -144,6 +147,14 @@ class XGBoost(Runner):
         import xgboost as xgb
 
         return xgb.QuantileDMatrix(self.features(part.images), part.labels, weight=part.weights, **options)
+
+
+def _progress(rows: list[dict[str, float]], stopping: Any) -> dict[str, Any]:
+    """What a saved state needs beside the trees: the history, and what early stopping remembers."""
+    return {
+        "history": rows,
+        "stopping": {name: vars(stopping)[name] for name in _REMEMBERED} if stopping else {},
+    }
 
 
 def _over(rows: list[dict[str, float]], rounds: int, stopping: Any) -> bool:

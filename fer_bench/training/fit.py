@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
@@ -17,20 +18,14 @@ from ..api.context import Context, FitSummary
 from ..api.recipe import Recipe, Stage
 from ..errors import InputError
 from . import backup
-from .augment import Augment, MixedCrossentropy
-from .average import Average, averaging
+from .augment import Augment
+from .average import Average
 from .batches import EVALUATION_BATCH, AugmentedValidation, Draw, shuffled
+from .compiling import compile_for
 from .kept import forget, kept_epochs
 from .progress import Keep, Record
 from .resume import Checkpoint
 from .tensorboard import tensorboard
-
-_OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
-}
 
 
 def train(
@@ -69,108 +64,172 @@ def train(
     """
     if recipe.schedule == "cosine" and recipe.reduce_lr:
         raise InputError("a recipe has either schedule='cosine' or reduce_lr, not both")
-    whole_epochs = loop == "epoch" or (
-        loop == "auto" and keras.backend.backend() == "jax" and context.device.startswith("gpu")
-    )
-    classes = len(context.classes)
-    train_y = train_y if train_y.ndim == 2 else _one_hot(train_y, classes)
-    validation: Any = None
-    if val_x is not None and val_y is not None and len(val_y):
-        targets = _one_hot(val_y, classes)
-        if recipe.augment_validation:
-            augment = Augment(recipe.augmentation, context.seed("augment-validation"))
-            validation = AugmentedValidation(val_x, targets, augment)
-        else:
-            validation = (val_x, targets)
+    targets = train_y if train_y.ndim == 2 else _one_hot(train_y, len(context.classes))
+    validation = _validation(val_x, val_y, recipe, context)
     stages = [_capped(stage, context.epochs) for stage in recipe.plan()]
-    total = sum(stage.epochs for stage in stages)
-    summary = FitSummary(
-        init=init,
-        checkpoint="last" if validation is None else "validation",
-        epochs_planned=sum(stage.epochs for stage in recipe.plan()),
+    checkpoint = "last" if validation is None else "validation"
+    planned = sum(stage.epochs for stage in recipe.plan())
+    summary = FitSummary(init=init, checkpoint=checkpoint, epochs_planned=planned)
+    training = _Training(
+        model,
+        (train_x, targets, sample_weight),
+        validation,
+        recipe,
+        context,
+        summary,
+        stages,
+        whole or model,
+        _compiles(loop, context),
     )
-    made_by = {
-        "Keras": keras.__version__,
-        "backend": keras.backend.backend(),
-        "recipe": recipe.digest()[:8],
-        "init": init,
-    }
-    checkpoint = Checkpoint(context, made_by | {"loop": "epoch" if whole_epochs else "fit"})
-    start = backup.load(checkpoint, model, summary)
-    if context.kept is not None:
-        forget(context.kept, context.epochs_before + len(summary.history))
-    for number, stage in enumerate(stages):
-        # What a stage draws that no layer has a generator for, such as new weights, depends on no other stage.
-        keras.utils.set_random_seed(context.seed(f"stage-{number}"))
-        if number == start.stage:
-            start.restore(model)
-        if set_trainable is not None:
-            set_trainable(stage.trainable)
-        if number < start.stage:
-            continue
-        steps = math.ceil(len(train_x) / stage.batch)
-        if whole_epochs:
-            from . import epoch
+    training.run(set_trainable)
+    _tell_kept(summary, context)
+    return summary
 
-            steps = epoch.steps_per_epoch(len(train_x), stage.batch)
-        record = Record(context, summary, number, steps, total, before=start.before)
+
+@dataclass(frozen=True)
+class _Training:
+    """A training, stage by stage.
+
+    ``data`` are images or features (N, ...), targets (N, classes) float32 and weights (N,) or None. ``validation`` is
+    what ``_validation`` makes. ``compiled`` tells whether ``epoch.fit`` runs it instead of Keras's ``fit``.
+    """
+
+    model: Any
+    data: tuple[np.ndarray, np.ndarray, np.ndarray | None]
+    validation: Any
+    recipe: Recipe
+    context: Context
+    summary: FitSummary
+    stages: list[Stage]
+    whole: Any
+    compiled: bool
+
+    @functools.cached_property
+    def checkpoint(self) -> Checkpoint:
+        made_by = {
+            "Keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "recipe": self.recipe.digest()[:8],
+            "init": self.summary.init,
+            "loop": "epoch" if self.compiled else "fit",
+        }
+        return Checkpoint(self.context, made_by)
+
+    @property
+    def total(self) -> int:
+        return sum(stage.epochs for stage in self.stages)
+
+    def run(self, set_trainable: Callable[[str], None] | None) -> None:
+        """Runs all stages, from where an earlier attempt left off."""
+        start = backup.load(self.checkpoint, self.model, self.summary)
+        if self.context.kept is not None:
+            forget(self.context.kept, self.context.epochs_before + len(self.summary.history))
+        for number, stage in enumerate(self.stages):
+            # What a stage draws that no layer has a generator for, such as new weights, depends on no other stage.
+            keras.utils.set_random_seed(self.context.seed(f"stage-{number}"))
+            if number == start.stage:
+                start.restore(self.model)
+            if set_trainable is not None:
+                set_trainable(stage.trainable)
+            if number >= start.stage:
+                start = self._run_stage(stage, start)
+        start.restore(self.model)  # where an earlier attempt had come to the end of all stages
+        self.summary.epochs_run = len(self.summary.history)
+
+    def _run_stage(self, stage: Stage, start: backup.Start) -> backup.Start:
+        """Runs one stage from ``start`` to its end, which is saved; returns where the training goes on from there."""
+        steps = self._steps(stage)
+        record = Record(self.context, self.summary, start.stage, steps, self.total, before=start.before)
         try:
-            _compile(model, recipe, stage, steps)
+            compile_for(self.model, self.recipe, stage, steps)
             if start.epoch:
-                start.restore(model)
-                start.restore_optimizer(model)
-            seed = context.seed(f"shuffle-{number}")
-            watching, best = _callbacks(recipe, context, validation is not None, number)
-            saving = backup.Backup(checkpoint, summary, start, total, watching)
-            keeping = []
-            if best is not None and number == len(stages) - 1:
-                keeping = [Keep(context, best, whole or model, context.epochs_before + start.before)]
-            callbacks = [*([Average(train_x)] if recipe.ema else []), record, *watching, *keeping, saving]
-            if isinstance(validation, AugmentedValidation):
-                callbacks.insert(0, Draw(validation, start.before))
-            if whole_epochs:
-                epoch.fit(
-                    model,
-                    (train_x, train_y, sample_weight),
-                    None if validation is None else _whole(validation),
-                    batch=stage.batch,
-                    epochs=stage.epochs,
-                    initial_epoch=start.epoch,
-                    seed=seed,
-                    callbacks=callbacks,
-                    on_compiled=functools.partial(record.enter, "train"),
-                )
-            else:
-                batches = shuffled(train_x, train_y, sample_weight, stage.batch, seed)
-                model.fit(
-                    batches.data,
-                    validation_data=validation,
-                    validation_batch_size=None if isinstance(validation, AugmentedValidation) else EVALUATION_BATCH,
-                    epochs=stage.epochs,
-                    initial_epoch=start.epoch,
-                    callbacks=[Draw(batches), *callbacks],
-                    shuffle=False,
-                    verbose=0,
-                )
+                start.restore(self.model)
+                start.restore_optimizer(self.model)
+            callbacks, best = self._callbacks(start, record)
+            (self._fit_compiled if self.compiled else self._fit)(stage, start, callbacks, record)
         finally:
             record.enter(None)
-        run = len(summary.history) - start.before
-        summary.best_epoch = start.before + (best.best_epoch + 1 if best else run)
-        summary.stopped = record.stopped or ("early" if run < stage.epochs else "")
-        start = backup.Start(number + 1, before=len(summary.history))
-        backup.save(checkpoint, model, summary, start, total, over=start.stage == len(stages))
-    if start.stage == len(stages):
-        start.restore(model)
-    summary.epochs_run = len(summary.history)
-    if context.kept is not None and validation is not None:
-        summary.extra["kept_epochs"] = kept = kept_epochs(context.kept)
-        if (summary.best_epoch or 0) + context.epochs_before not in kept:
-            context.report(
-                {
-                    "note": "its best epoch is not among the kept ones: it ran without --keep-epochs, or could not be written"
-                }
-            )
-    return summary
+        run = len(self.summary.history) - start.before
+        self.summary.best_epoch = start.before + (best.best_epoch + 1 if best else run)
+        self.summary.stopped = record.stopped or ("early" if run < stage.epochs else "")
+        after = backup.Start(start.stage + 1, before=len(self.summary.history))
+        over = after.stage == len(self.stages)
+        backup.save(self.checkpoint, self.model, self.summary, after, self.total, over=over)
+        return after
+
+    def _steps(self, stage: Stage) -> int:
+        if not self.compiled:
+            return math.ceil(len(self.data[0]) / stage.batch)
+        from . import epoch
+
+        return epoch.steps_per_epoch(len(self.data[0]), stage.batch)
+
+    def _callbacks(self, start: backup.Start, record: Record) -> tuple[list[Any], Any]:
+        """Those of a stage, in the order in which they act, and the keeper of its best weights, or None."""
+        watching, best = _watching(self.recipe, self.context, self.validation is not None, start.stage)
+        keeping = []
+        if best is not None and start.stage == len(self.stages) - 1:
+            keeping = [Keep(self.context, best, self.whole, self.context.epochs_before + start.before)]
+        saving = backup.Backup(self.checkpoint, self.summary, start, self.total, watching)
+        averages = [Average(self.data[0])] if self.recipe.ema else []
+        callbacks = [*averages, record, *watching, *keeping, saving]
+        if isinstance(self.validation, AugmentedValidation):
+            callbacks.insert(0, Draw(self.validation, start.before))
+        return callbacks, best
+
+    def _fit_compiled(self, stage: Stage, start: backup.Start, callbacks: list[Any], record: Record) -> None:
+        from . import epoch
+
+        epoch.fit(
+            self.model,
+            self.data,
+            None if self.validation is None else _whole(self.validation),
+            batch=stage.batch,
+            epochs=stage.epochs,
+            initial_epoch=start.epoch,
+            seed=self.context.seed(f"shuffle-{start.stage}"),
+            callbacks=callbacks,
+            on_compiled=functools.partial(record.enter, "train"),
+        )
+
+    def _fit(self, stage: Stage, start: backup.Start, callbacks: list[Any], record: Record) -> None:
+        batches = shuffled(*self.data, stage.batch, self.context.seed(f"shuffle-{start.stage}"))
+        self.model.fit(
+            batches.data,
+            validation_data=self.validation,
+            validation_batch_size=None if isinstance(self.validation, AugmentedValidation) else EVALUATION_BATCH,
+            epochs=stage.epochs,
+            initial_epoch=start.epoch,
+            callbacks=[Draw(batches), *callbacks],
+            shuffle=False,
+            verbose=0,
+        )
+
+
+def _compiles(loop: str, context: Context) -> bool:
+    """Whether whole epochs are compiled: where that is asked for, and on a GPU under JAX."""
+    return loop == "epoch" or (loop == "auto" and keras.backend.backend() == "jax" and context.device.startswith("gpu"))
+
+
+def _validation(val_x: np.ndarray | None, val_y: np.ndarray | None, recipe: Recipe, context: Context) -> Any:
+    """What Keras's ``fit`` takes for the validation part: arrays, or batches drawn anew each epoch; None without one."""
+    if val_x is None or val_y is None or not len(val_y):
+        return None
+    targets = _one_hot(val_y, len(context.classes))
+    if not recipe.augment_validation:
+        return val_x, targets
+    return AugmentedValidation(val_x, targets, Augment(recipe.augmentation, context.seed("augment-validation")))
+
+
+def _tell_kept(summary: FitSummary, context: Context) -> None:
+    """Puts into the summary which epochs are kept, and says so where the best is not among them."""
+    if context.kept is None or summary.checkpoint == "last":
+        return
+    summary.extra["kept_epochs"] = kept = kept_epochs(context.kept)
+    if (summary.best_epoch or 0) + context.epochs_before not in kept:
+        context.report(
+            {"note": "its best epoch is not among the kept ones: it ran without --keep-epochs, or could not be written"}
+        )
 
 
 def predict(model: Any, inputs: np.ndarray) -> np.ndarray:
@@ -199,52 +258,11 @@ def _capped(stage: Stage, epochs: int | None) -> Stage:
     return Stage(epochs, stage.learning_rate, stage.batch, stage.trainable)
 
 
-def _compile(model: Any, recipe: Recipe, stage: Stage, steps: int) -> None:
-    tensorflow = keras.backend.backend() == "tensorflow"
-    model.compile(
-        optimizer=_optimizer(recipe, stage, steps),
-        loss=_loss(model, recipe),
-        metrics=["accuracy"],
-        # Measured on a CPU: XLA makes dense nets 1.7 times faster and convolutions twice as slow. Keras knows the rest.
-        jit_compile=True if tensorflow and not _convolves(model) else "auto",
-        # Several small steps in one call of TensorFlow's graph; elsewhere it would be a loop in Python all the same.
-        steps_per_execution=min(steps, 256 // stage.batch) if tensorflow and stage.batch <= 16 else 1,
-    )
-
-
-def _loss(model: Any, recipe: Recipe) -> Any:
-    if recipe.augmentation.mixup or recipe.augmentation.cutmix:
-        augment = next(layer for layer in model.layers if isinstance(layer, Augment))
-        return MixedCrossentropy(augment, recipe.label_smoothing)
-    return keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-
-
-def _convolves(model: Any) -> bool:
-    return any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
-
-
-def _optimizer(recipe: Recipe, stage: Stage, steps: int) -> Any:
-    rate: Any = stage.learning_rate
-    if recipe.schedule == "cosine":
-        warmup = min(recipe.warmup_epochs, stage.epochs - 1) * steps
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if warmup else rate,
-            decay_steps=max(1, stage.epochs * steps - warmup),
-            warmup_target=rate if warmup else None,
-            warmup_steps=warmup,
-        )
-    kind = averaging(_OPTIMIZERS[recipe.optimizer], recipe.ema)
-    # None is no decay; AdamW takes a number only.
-    decay = recipe.weight_decay if recipe.optimizer == "adamw" else recipe.weight_decay or None
-    nesterov = {"momentum": 0.9, "nesterov": True} if recipe.optimizer == "sgd" else {}
-    return kind(rate, weight_decay=decay, **nesterov)
-
-
 def _mode(monitor: str) -> str:
     return "max" if monitor.endswith("accuracy") else "min"
 
 
-def _callbacks(recipe: Recipe, context: Context, validated: bool, stage: int) -> tuple[list[Any], Any]:
+def _watching(recipe: Recipe, context: Context, validated: bool, stage: int) -> tuple[list[Any], Any]:
     """Keras's callbacks for one stage, and among them the one that keeps the best weights (None: last epoch stands)."""
     callbacks: list[Any] = []
     best = None

@@ -54,16 +54,14 @@ def keep(results: Path, info: JobInfo, **changes: Any) -> None:
         labels, probabilities = answers(0.5, len(info.classes))
         scores = score(labels[: info.test_images], probabilities[: info.test_images], info.classes)
         made = made.model_copy(update={"scores": scores})
-    here = made.environment.model_copy(
-        update={"device": "cpu", "cpu": table_cpu(), "cores": estimates.provenance.cores()}
-    )
+    here = made.environment.model_copy(update={"device": "cpu", "cpu": table_cpu(), "cores": estimates.host.cores()})
     store = Store(results)
     store.prepare()
     store.commit(made.model_copy(update={"environment": here}), None)
 
 
 def table_cpu() -> str:
-    return estimates.provenance.cpu_name()
+    return estimates.host.cpu_name()
 
 
 # --- the queue -----------------------------------------------------------------------------------------------------------

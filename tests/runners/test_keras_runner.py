@@ -169,9 +169,9 @@ def test_probabilities_are_float32_under_bfloat16():
 
 
 def test_bfloat16_gives_way_to_float32_where_it_would_be_emulated(eager, monkeypatch):
-    from fer_bench.records import provenance
+    from fer_bench.hardware import host
 
-    monkeypatch.setattr(provenance, "cpu_flags", lambda: frozenset({"avx2"}))
+    monkeypatch.setattr(host, "cpu_flags", lambda: frozenset({"avx2"}))
     runner = Tiny("large")
     summary = runner.fit(TRAIN, VALIDATION, Context(CLASSES))
     assert summary.extra["precision"] == "float32"
