@@ -21,11 +21,11 @@ from . import backup
 from .augment import Augment
 from .average import Average
 from .batches import EVALUATION_BATCH, AugmentedValidation, Draw, shuffled
+from .callbacks import watching
 from .compiling import compile_for
 from .kept import forget, kept_epochs
 from .progress import Keep, Record
 from .resume import Checkpoint
-from .tensorboard import tensorboard
 
 
 def train(
@@ -166,13 +166,13 @@ class _Training:
 
     def _callbacks(self, start: backup.Start, record: Record) -> tuple[list[Any], Any]:
         """Those of a stage, in the order in which they act, and the keeper of its best weights, or None."""
-        watching, best = _watching(self.recipe, self.context, self.validation is not None, start.stage)
+        watched, best = watching(self.recipe, self.context, self.validation is not None, start.stage)
         keeping = []
         if best is not None and start.stage == len(self.stages) - 1:
             keeping = [Keep(self.context, best, self.whole, self.context.epochs_before + start.before)]
-        saving = backup.Backup(self.checkpoint, self.summary, start, self.total, watching)
+        saving = backup.Backup(self.checkpoint, self.summary, start, self.total, watched)
         averages = [Average(self.data[0])] if self.recipe.ema else []
-        callbacks = [*averages, record, *watching, *keeping, saving]
+        callbacks = [*averages, record, *watched, *keeping, saving]
         if isinstance(self.validation, AugmentedValidation):
             callbacks.insert(0, Draw(self.validation, start.before))
         return callbacks, best
@@ -256,39 +256,6 @@ def _capped(stage: Stage, epochs: int | None) -> Stage:
     if epochs is None or epochs >= stage.epochs:
         return stage
     return Stage(epochs, stage.learning_rate, stage.batch, stage.trainable)
-
-
-def _mode(monitor: str) -> str:
-    return "max" if monitor.endswith("accuracy") else "min"
-
-
-def _watching(recipe: Recipe, context: Context, validated: bool, stage: int) -> tuple[list[Any], Any]:
-    """Keras's callbacks for one stage, and among them the one that keeps the best weights (None: last epoch stands)."""
-    callbacks: list[Any] = []
-    best = None
-    if recipe.reduce_lr and (validated or not recipe.reduce_lr.monitor.startswith("val_")):
-        r = recipe.reduce_lr
-        callbacks.append(
-            keras.callbacks.ReduceLROnPlateau(
-                r.monitor, factor=r.factor, patience=r.patience, mode=_mode(r.monitor), min_lr=r.min_lr
-            )
-        )
-    if validated:
-        if recipe.early_stopping:
-            e = recipe.early_stopping
-            callbacks.append(
-                keras.callbacks.EarlyStopping(
-                    e.monitor, min_delta=e.min_delta, patience=e.patience, mode=_mode(e.monitor)
-                )
-            )
-        # With endless patience, EarlyStopping is Keras's keeper of the best weights.
-        best = keras.callbacks.EarlyStopping(
-            recipe.monitor, patience=10**9, mode=_mode(recipe.monitor), restore_best_weights=True
-        )
-        callbacks.append(best)
-    if context.tensorboard is not None:
-        callbacks.append(tensorboard(context.tensorboard / f"stage-{stage + 1}"))
-    return callbacks, best
 
 
 def _whole(validation: Any) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
