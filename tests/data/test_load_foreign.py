@@ -125,3 +125,10 @@ def test_a_column_of_something_else_is_no_column_of_emotions(tmp_path):
     np.savez(tmp_path / "n.npz", images=images, labels=[f"id{number}" for number in range(150)])
     with pytest.raises(InputError, match="row 93"):
         load_foreign(tmp_path / "n.npz")
+
+
+def test_the_room_itself_gives_load_dataset():
+    """Programs written before the modules moved import it from here."""
+    from fer_bench.data import load_dataset as from_the_room
+
+    assert from_the_room is load_dataset
