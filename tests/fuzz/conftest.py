@@ -11,7 +11,7 @@ import pytest
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-#: (form, how it was spoilt) -> outcome -> how many inputs.
+#: (form, how it was spoilt) -> "read" and "refused" -> how many inputs; "bytes" -> the most memory that one took.
 OUTCOMES: dict[tuple[str, str], Counter[str]] = {}
 FULL = int(os.environ.get("FER_BENCH_FUZZ", "0"))
 
@@ -35,16 +35,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         return
     lines = table()
     terminalreporter.write_line("\n".join(lines))
-    if FULL and exitstatus == 0 and sum(sum(counts.values()) for counts in OUTCOMES.values()) >= 10_000:
+    if FULL and exitstatus == 0 and sum(counts["read"] + counts["refused"] for counts in OUTCOMES.values()) >= 10_000:
         path = HERE / "README.md"
         head = path.read_text(encoding="utf-8").partition("| Input")[0]
         path.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 def table() -> list[str]:
-    total: Counter[str] = Counter()
-    lines = ["| Input | Spoilt in | Inputs | Read | Refused |", "| --- | --- | --: | --: | --: |"]
-    for (form, how), counts in sorted(OUTCOMES.items()):
-        total += counts
-        lines.append(f"| {form} | {how} | {sum(counts.values()):,} | {counts['read']:,} | {counts['refused']:,} |")
-    return [*lines, f"| **all** | | **{sum(total.values()):,}** | {total['read']:,} | {total['refused']:,} |"]
+    lines = ["| Input | Spoilt in | Inputs | Read | Refused | Most MB |", "| --- | --- | --: | --: | --: | --: |"]
+    lines += [_row(form, how, counts) for (form, how), counts in sorted(OUTCOMES.items())]
+    total = Counter({name: sum(counts[name] for counts in OUTCOMES.values()) for name in ("read", "refused")})
+    total["bytes"] = max(counts["bytes"] for counts in OUTCOMES.values())
+    return [*lines, _row("**all**", "", total)]
+
+
+def _row(form: str, how: str, counts: Counter[str]) -> str:
+    read, refused = counts["read"], counts["refused"]
+    return f"| {form} | {how} | {read + refused:,} | {read:,} | {refused:,} | {counts['bytes'] / 1e6:.0f} |"

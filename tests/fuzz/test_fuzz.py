@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import pytest
 from corpus import FILES, TREE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from watch import peak_bytes, watched
+from watch import peak_bytes, resident_bytes, watched
 
 from fer_bench.board.ranking import leaderboards
 from fer_bench.data.dataset import EMOTIONS
@@ -30,6 +31,7 @@ from fer_bench.records.run_files import read_history
 from fer_bench.records.store import StoredRun, read_record
 from fer_bench.report import markdown
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory as /proc tells it")
 LONGEST_MESSAGE = 400
 INVISIBLE = frozenset({*map(chr, range(32)), "\x7f", "\u2028", "\u202e"})
 MOST_MEMORY = 1 << 30
@@ -136,9 +138,9 @@ def _hang(*_: object) -> None:
 signal.signal(signal.SIGALRM, _hang)
 
 
-def outcome(reader: Callable[[Path], None], path: Path, root: Path) -> str:
-    """Reads an input under watch: "read" or "refused"; whatever else happens fails."""
-    before, peak = tree(root), peak_bytes()
+def outcome(reader: Callable[[Path], None], path: Path, root: Path) -> tuple[str, int]:
+    """Reads an input under watch: "read" or "refused", and the bytes that it took; whatever else happens fails."""
+    before, resident = tree(root), resident_bytes()
     signal.setitimer(signal.ITIMER_REAL, LONGEST_SECONDS)
     with watched() as seen, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -154,8 +156,16 @@ def outcome(reader: Callable[[Path], None], path: Path, root: Path) -> str:
             signal.setitimer(signal.ITIMER_REAL, 0)
     assert seen == []
     assert tree(root) == before
-    assert peak_bytes() < peak + MOST_MEMORY
-    return result
+    taken = peak_bytes() - resident
+    assert taken < MOST_MEMORY
+    return result, taken
+
+
+def count(outcomes: dict[Any, Counter[str]], kind: tuple[str, str], result: str, taken: int) -> None:
+    """Adds an input to those of its kind, of which the most memory is kept, too."""
+    counts = outcomes.setdefault(kind, Counter())
+    counts[result] += 1
+    counts["bytes"] = max(counts["bytes"], taken)
 
 
 def tree(root: Path) -> list[tuple[str, int, int]]:
@@ -172,7 +182,7 @@ def test_a_spoilt_file(name: str, how: str, tmp_path: Path, outcomes: dict[Any, 
     @given(content=CASES[name, how], reader=st.sampled_from(READERS[name]))
     def spoil(content: bytes, reader: Callable[[Path], None]) -> None:
         path.write_bytes(content)
-        outcomes.setdefault((name, how), Counter())[outcome(reader, path, tmp_path)] += 1
+        count(outcomes, (name, how), *outcome(reader, path, tmp_path))
 
     spoil()
 
@@ -181,7 +191,7 @@ def test_a_spoilt_file(name: str, how: str, tmp_path: Path, outcomes: dict[Any, 
 def test_what_is_not_spoilt_is_read(name: str, tmp_path: Path) -> None:
     path = tmp_path / "in" / name
     path.write_bytes(FILES[name])
-    assert outcome(READERS[name][0], path, tmp_path) == "read"
+    assert outcome(READERS[name][0], path, tmp_path)[0] == "read"
 
 
 @st.composite
@@ -229,7 +239,7 @@ def test_a_spoilt_folder(tmp_path: Path, outcomes: dict[Any, Counter[str]]) -> N
                 path.symlink_to(content)
             else:
                 path.write_bytes(content)
-        outcomes.setdefault(("folder", "files"), Counter())[outcome(reader, folder, tmp_path)] += 1
+        count(outcomes, ("folder", "files"), *outcome(reader, folder, tmp_path))
 
     spoil()
 
