@@ -16,7 +16,6 @@ from fer_bench.data.load import load_dataset
 from fer_bench.engine import run, survey
 from fer_bench.engine.execute import Attempt, prepare
 from fer_bench.engine.job import Options, plan
-from fer_bench.engine.task import TrainTask
 from fer_bench.engine.worker import load_parts
 from fer_bench.errors import InputError
 from fer_bench.hardware.device import Target
@@ -209,7 +208,7 @@ def rare(dataset):
 def given_to_the_worker(job, work):
     work.mkdir()
     prepare(Attempt(job, work, work, Options(), Target("cpu", "tensorflow")))
-    return load_parts(TrainTask.from_json((work / "task.json").read_text()), work)
+    return load_parts(work)
 
 
 def test_oversampling_reaches_the_worker(rare, tmp_path):
