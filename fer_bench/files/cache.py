@@ -18,7 +18,7 @@ import time
 import tokenize
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,10 @@ _STALE_SECONDS = 86_400.0
 #: Bytes that are summed up at a time: what these need stays in the processor's cache.
 _BLOCK = 1 << 18
 #: What an entry that does not fit raises on its way: numpy's reader of headers stumbles over any of these.
-_UNFIT = (OSError, InputError, ValueError, KeyError, TypeError, EOFError, SyntaxError, tokenize.TokenError, MemoryError)
+_UNFIT = (
+    *(OSError, InputError, ValueError, KeyError, TypeError, AttributeError, EOFError),
+    *(SyntaxError, tokenize.TokenError, MemoryError, RecursionError),
+)
 _log = logging.getLogger(__name__)
 
 
@@ -58,8 +61,9 @@ def scratch(root: Path) -> Iterator[Path]:
     """
     root.mkdir(parents=True, exist_ok=True)
     for left in root.glob("tmp-*"):
-        if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process is done with it
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=root, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
@@ -80,8 +84,8 @@ def keep(
         for name, array in arrays.items():
             np.save(new / f"{name}.npy", array)
         (new / META).write_text(json.dumps(facts, indent=2), encoding="utf-8")
-        sums = {path.name: _sum(path) for path in new.iterdir()}
-        (new / SUMS).write_text(json.dumps(sums, indent=2), encoding="utf-8")
+        sums = {path.name: [path.stat().st_size, _sum(path)] for path in new.iterdir()}
+        (new / SUMS).write_text(json.dumps({"entry": place.name, "files": sums}, indent=2), encoding="utf-8")
         for path in new.iterdir():
             path.chmod(0o600)  # whatever the umask
         try:
@@ -113,14 +117,14 @@ def find(place: Path, build: Callable[[dict[str, np.ndarray], Any], T]) -> T | N
 def _read(place: Path, build: Callable[[dict[str, np.ndarray], Any], T]) -> T:
     _check_own(place, stat.S_ISDIR)
     _check_own(place / SUMS, stat.S_ISREG)
-    sums = read_json(place / SUMS)
+    written = read_json(place / SUMS)
+    if written["entry"] != place.name:
+        raise ValueError("it is another entry, renamed")
     arrays = {}
-    if sorted(sums) != sorted(path.name for path in place.iterdir() if path.name != SUMS):
-        raise ValueError("files are missing, or too many")
-    for name in sums:
-        path = place / name
+    for name, (size, checksum) in written["files"].items():
+        path = place / Path(name).name
         _check_own(path, stat.S_ISREG)
-        if _sum(path) != sums[name]:
+        if path.stat().st_size != size or _sum(path) != checksum:
             raise ValueError(f"{name} was altered")
         if name != META:
             arrays[path.stem] = np.load(path, mmap_mode="r", allow_pickle=False)

@@ -196,10 +196,34 @@ def test_facts_that_were_altered_in_the_cache_are_not_used(source: Path, store: 
     assert load_dataset(source).classes == EMOTIONS
 
 
-def seal(place: Path) -> None:
+def test_an_entry_under_the_name_of_another_is_not_used(source: Path, store: Path, tmp_path: Path) -> None:
+    load_dataset(source)
+    one = entry(store)
+    load_dataset(write(tmp_path / "other.npz", 2))
+    (other,) = set((store / "datasets").iterdir()) - {one}
+    one.rename(tmp_path / "one")
+    other.rename(one)
+    assert load_dataset(source).digest == load_dataset(source, cache=False).digest
+
+
+def test_whatever_byte_is_altered_the_data_is_the_same(source: Path, store: Path) -> None:
+    good, rng = load_dataset(source, cache=False), np.random.default_rng(0)
+    for _ in range(15):
+        load_dataset(source)
+        for name in ("images.npy", "labels.npy", "usage.npy", "meta.json", "sums.json"):
+            content = bytearray((entry(store) / name).read_bytes())
+            content[rng.integers(min(len(content), 300))] = rng.integers(256)
+            (entry(store) / name).write_bytes(content)
+            found = load_dataset(source)
+            assert (found.digest, found.classes, found.name) == (good.digest, good.classes, good.name)
+            assert digest_of(found.images, found.labels, found.usage, found.classes) == good.digest
+
+
+def seal(place: Path, name: str) -> None:
     """Sums that fit what is there, as somebody would write them who knows how: what is there must still be a dataset."""
-    sums = {path.name: f"{zlib.crc32(path.read_bytes()):08x}" for path in place.iterdir() if path.name != "sums.json"}
-    (place / "sums.json").write_text(json.dumps(sums))
+    contents = {path.name: path.read_bytes() for path in place.iterdir() if path.name != "sums.json"}
+    sums = {name: [len(content), f"{zlib.crc32(content):08x}"] for name, content in contents.items()}
+    (place / "sums.json").write_text(json.dumps({"entry": name, "files": sums}))
 
 
 def facts(place: Path, **changes: object) -> None:
@@ -251,12 +275,13 @@ def test_an_entry_that_is_no_dataset_is_not_used(
     shutil.copytree(place, store / "copy")
     place.rename(store / "old")
     NO_DATASETS[name](store / "copy")
-    seal(store / "copy")
+    seal(store / "copy", place.name)
     (store / "copy").rename(place)
     again = load_dataset(source)
     assert (again.digest, again.classes) == (good.digest, good.classes)
     np.testing.assert_array_equal(again.images, good.images)
     assert "damaged" in caplog.text
+    assert "altered" not in caplog.text
 
 
 @pytest.mark.parametrize("name", ["sums.json", "meta.json", "labels.npy", "images.npy"])
@@ -271,10 +296,13 @@ def test_nothing_but_plain_files_of_an_entry_are_opened(
         caplog.clear()
         assert load_dataset(source).digest == digest
         assert "another kind" in caplog.text
-    entry(store).rename(tmp_path / "moved")
-    (store / "datasets" / file.parent.name).symlink_to(tmp_path / "moved")
-    assert load_dataset(source).digest == digest
-    assert not entry(store).is_symlink()
+    place = entry(store)
+    for put in (Path.touch, os.mkfifo, lambda path: path.symlink_to(tmp_path / "moved")):
+        shutil.rmtree(tmp_path / "moved", ignore_errors=True)
+        place.rename(tmp_path / "moved")
+        put(place)
+        assert load_dataset(source).digest == digest
+        assert not place.is_symlink()
 
 
 @pytest.mark.parametrize("name", [".", "labels.npy", "sums.json"])
