@@ -55,18 +55,23 @@ def state_of(path: Path) -> list[FileState]:
 
 
 def _below(folder: Path) -> list[Path]:
-    """The files below a folder, sorted, and links to folders, which are not followed."""
-    found = []
-    for root, folders, files in os.walk(folder):
-        paths = [Path(root, name) for name in (*folders, *files)]
-        found += [path for path in paths if path.name in files or path.is_symlink()]
+    """The files below a folder, sorted; what links to folders lead to is below it, too, but nothing is twice."""
+    found: list[Path] = []
+    seen = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        about = Path(root).stat()
+        if (about.st_dev, about.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((about.st_dev, about.st_ino))
+        found += [Path(root, name) for name in files]
     return sorted(found)
 
 
-def key_of(path: Path, state: Sequence[FileState]) -> str:
-    """The name of the entry of the data at ``path``, whose files have this ``state``."""
+def key_of(path: Path, state: Sequence[FileState], said: str = "") -> str:
+    """The name of the entry of the data at ``path``, whose files have this ``state``; ``said``: what else decides it."""
     # The name as it was given, too: readers name the data after it.
-    where = repr((_FORMAT, _FACTS, str(path.absolute()), path.name))
+    where = repr((_FORMAT, _FACTS, str(path.absolute()), path.name, said))
     return f"{_sha256(where)[:16]}-{_sha256(repr(list(state)))[:32]}"
 
 

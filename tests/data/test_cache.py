@@ -11,6 +11,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 
 from fer_bench.data import cache, fer2013
-from fer_bench.data.dataset import EMOTIONS, digest_of
+from fer_bench.data.dataset import EMOTIONS, Dataset, digest_of
 from fer_bench.data.load import load_dataset, load_foreign
 from fer_bench.errors import InputError
 
@@ -54,7 +55,9 @@ def test_the_second_load_maps_what_the_first_read(source: Path, store: Path) -> 
         np.testing.assert_array_equal(cached.images, fresh.images)
         np.testing.assert_array_equal(cached.labels, fresh.labels)
         np.testing.assert_array_equal(cached.usage, fresh.usage)
-        assert (cached.digest, cached.classes, cached.name) == (fresh.digest, fresh.classes, fresh.name)
+        assert {f.name: getattr(cached, f.name) for f in fields(Dataset)[3:]} == {
+            f.name: getattr(fresh, f.name) for f in fields(Dataset)[3:]
+        }
         assert cached.source == fresh.source == "faces.npz (21 images)"
     assert second.images.filename == entry(store) / "images.npy"
 
@@ -136,6 +139,23 @@ def test_a_link_that_leads_elsewhere_now_is_read_again_and_names_the_data(tmp_pa
     link.unlink()
     link.symlink_to(other)
     assert load_dataset(link).digest == load_dataset(other).digest
+
+
+def test_a_folder_with_links_to_folders_is_read_again_when_those_change(tmp_path: Path) -> None:
+    """And one to the folder itself is no way without an end."""
+    from PIL import Image
+
+    tree, elsewhere = tmp_path / "tree", tmp_path / "elsewhere"
+    for place in (tree / "happy", elsewhere):
+        place.mkdir(parents=True)
+        Image.new("L", (48, 48), 9).save(place / "1.png")
+    (tree / "sad").symlink_to(elsewhere)
+    (tree / "nothing").symlink_to(tmp_path / "gone")
+    (tree / "itself").symlink_to(tree)
+    before = cache.state_of(tree)
+    assert [Path(file.path).relative_to(tree).as_posix() for file in before] == ["happy/1.png", "nothing", "sad/1.png"]
+    Image.new("L", (48, 48), 7).save(elsewhere / "1.png")
+    assert cache.state_of(tree) != before
 
 
 def test_the_entry_of_changed_data_takes_the_place_of_the_old_one(source: Path, store: Path, tmp_path: Path) -> None:

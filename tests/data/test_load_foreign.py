@@ -125,3 +125,12 @@ def test_a_column_of_something_else_is_no_column_of_emotions(tmp_path):
     np.savez(tmp_path / "n.npz", images=images, labels=[f"id{number}" for number in range(150)])
     with pytest.raises(InputError, match="row 93"):
         load_foreign(tmp_path / "n.npz")
+
+
+def test_files_that_have_too_many_classes_together_are_refused_in_one_line(tmp_path):
+    for part in range(2):
+        pixels = [" ".join(["7"] * 2304)] * 60
+        table = pa.table({"pixels": pixels, "label": [f"feeling {part} {number}" for number in range(60)]})
+        parquet.write_table(table, tmp_path / f"{part}.parquet")
+    with pytest.raises(InputError, match="127 classes; at most 100"):
+        load_foreign(tmp_path)
