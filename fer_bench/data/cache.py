@@ -1,141 +1,108 @@
-"""Data that was read once, kept as memory-mapped ``.npy`` files; and the file of images that worker processes map.
+"""Data that was read once, kept as memory-mapped ``.npy`` files.
 
-    <cache>/datasets/<key>/  images.npy labels.npy [usage.npy] meta.json    <key>: of path, size and time of change
-    <cache>/images/<digest>.npy                                             images of data that has no such entry
+    <cache>/datasets/<place>-<state>/  images.npy labels.npy [usage.npy] meta.json sums.json
 
-Images are in a file of their own, so that a process can be given them without the labels. Whatever is written becomes
-visible by one rename: a killed process leaves nothing half-written, and two that write the same don't meet.
+An entry is named by where the data lies and by the state of its files, so that no other data is taken for it. When the
+data has changed, the new entry takes the old one's place. No worker is told of this folder, for labels are in it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
-from ..files.cache import cache_dir, scratch, write_array
+from ..files import cache
 from .dataset import Dataset
 
-_FORMAT = 1  # part of every key: raise it when a reader would read the same file differently
-_log = logging.getLogger(__name__)
+_FORMAT = 2  # part of every key: raise it when a reader would read the same file differently
+_ARRAYS = ("images", "labels", "usage")
+#: What an entry holds of a dataset beside its arrays; a field that is added is kept, too, if JSON can hold it.
+_FACTS = tuple(field.name for field in fields(Dataset) if field.name not in _ARRAYS)
+#: Seconds within which a file can change twice and show the same time of change.
+_TICK = 0.02
 
 
-def key_of(path: Path) -> str:
-    """sha256 (hex) over the absolute path, size and time of change; for a folder, those of every file below it."""
-    path = path.resolve()
-    files = [path]
-    if not path.is_file():
-        from .folders import walk
+class FileState(NamedTuple):
+    """What no change of a file leaves as it is: a program can keep its size and ``modified``, but not set ``changed``."""
 
-        files = [path / relative for relative in walk(path)]
-    sha = hashlib.sha256(f"{_FORMAT}\n{path}".encode())
-    for file in files:
-        stat = file.stat()
-        sha.update(f"\n{file}\t{stat.st_size}\t{stat.st_mtime_ns}".encode())
-    return sha.hexdigest()
+    path: str
+    size: int
+    modified: int
+    changed: int
+    inode: int
+
+
+def state_of(path: Path) -> list[FileState]:
+    """The state of a file; of a folder, that of every file below it, whatever a reader makes of each.
+
+    Where there is nothing, that is empty. Raises OSError where it can't be looked at.
+    """
+    found = []
+    for file in _below(path) if path.is_dir() else [path] if path.exists() else []:
+        about = file.stat() if file.exists() else file.lstat()  # a link that leads nowhere
+        found.append(FileState(str(file), about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino))
+    if time.time() - max((file.changed for file in found), default=0) / 1e9 < _TICK:
+        time.sleep(_TICK)
+    return found
+
+
+def _below(folder: Path) -> list[Path]:
+    """The files below a folder, sorted; what links to folders lead to is below it, too, but nothing is twice."""
+    found: list[Path] = []
+    seen = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        about = Path(root).stat()
+        if (about.st_dev, about.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((about.st_dev, about.st_ino))
+        found += [Path(root, name) for name in files]
+    return sorted(found)
+
+
+def key_of(path: Path, state: Sequence[FileState], said: str = "") -> str:
+    """The name of the entry of the data at ``path``, whose files have this ``state``; ``said``: what else decides it."""
+    # The name as it was given, too: readers name the data after it.
+    where = repr((_FORMAT, _FACTS, str(path.absolute()), path.name, said))
+    return f"{_sha256(where)[:16]}-{_sha256(repr(list(state)))[:32]}"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load(key: str) -> Dataset | None:
     """The dataset stored under ``key``, images memory-mapped read-only; None where there is none or it is damaged."""
-    entry = cache_dir() / "datasets" / key
-    if not entry.is_dir():
-        return None
-    try:
-        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
-        usage = np.load(entry / "usage.npy") if meta["usage"] else None
-        labels = np.load(entry / "labels.npy")
-        dataset = Dataset(
-            np.load(entry / "images.npy", mmap_mode="r"),
-            labels,
-            usage,
-            tuple(meta["classes"]),
-            meta["name"],
-            meta["source"],
-            meta["digest"],
-        )
-        if len(labels) != meta["images"] or not 0 <= labels.min() <= labels.max() < len(dataset.classes):
-            raise ValueError("labels don't fit the classes")
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        _log.warning("the cache entry %s is damaged (%s); reading the data again", entry, error)
-        return None
-    return dataset
+    return cache.find(cache.cache_dir() / "datasets" / key, _build)
+
+
+def _build(arrays: dict[str, np.ndarray], facts: Any) -> Dataset:
+    """Raises ValueError, KeyError or TypeError where they make no dataset such as a reader makes."""
+    if set(arrays) - set(_ARRAYS) or set(facts) != set(_FACTS):
+        raise ValueError("it holds something else than a dataset")
+    labels, usage = arrays["labels"], arrays.get("usage")
+    if {array.dtype for array in (labels, usage) if array is not None} != {np.dtype(np.int8)} or not len(labels):
+        raise ValueError("labels and usages must be int8, and some")
+    given: dict[str, Any] = {name: tuple(fact) if isinstance(fact, list) else fact for name, fact in facts.items()}
+    return Dataset(arrays["images"], np.array(labels), None if usage is None else np.array(usage), **given)
 
 
 def store(key: str, dataset: Dataset) -> None:
-    """Writes a dataset under ``key``, in place of a damaged entry. Raises OSError where the cache can't be written."""
-    root = cache_dir() / "datasets"
-    with scratch(root) as folder:
-        new = folder / "new"
-        new.mkdir()
-        np.save(new / "images.npy", dataset.images)
-        np.save(new / "labels.npy", dataset.labels)
-        if dataset.usage is not None:
-            np.save(new / "usage.npy", dataset.usage)
-        meta = {
-            "images": len(dataset),
-            "usage": dataset.usage is not None,
-            "classes": dataset.classes,
-            "name": dataset.name,
-            "source": dataset.source,
-            "digest": dataset.digest,
-        }
-        (new / "meta.json").write_text(json.dumps(meta, indent=2), encoding="utf-8")
-        _publish(new, root / key, folder / "old")
+    """Writes a dataset under ``key``, in place of a damaged entry, and of those of the data's earlier states.
 
-
-def _publish(new: Path, entry: Path, old: Path) -> None:
-    """Renames ``new`` to ``entry``; what was there, damaged or of another process, moves to ``old`` first."""
-    try:
-        new.rename(entry)
-    except OSError:
-        if load(entry.name) is not None:
-            return
-        if entry.exists():
-            entry.rename(old)
-        new.rename(entry)
-
-
-def images_file(dataset: Dataset) -> Path:
-    """Path of an ``.npy`` file that holds exactly ``dataset.images``, (N, 48, 48) uint8, and nothing else.
-
-    That is the file the images are mapped from, if they are all of it, else one in the cache under the digest, written
-    if it isn't there yet.
-
-    Raises:
-        InputError: the cache can't be written.
+    Raises OSError where the cache can't be written.
     """
-    backing = _backing_file(dataset.images)
-    if backing is not None:
-        return backing
-    target = cache_dir() / "images" / f"{dataset.digest}.npy"
-    if _shape_of(target) == dataset.images.shape:
-        return target
-    try:
-        write_array(target, dataset.images)
-    except OSError as error:
-        raise InputError(
-            f"can't write to the cache {target.parent} ({error.strerror}); set FER_BENCH_CACHE to a folder that can be written"
-        ) from None
-    return target
-
-
-def _backing_file(images: np.ndarray) -> Path | None:
-    """The ``.npy`` file that ``images`` maps from its first byte to its last, in order, or None."""
-    if not isinstance(images, np.memmap) or not isinstance(images.filename, str | Path):
-        return None
-    path = Path(images.filename)
-    whole = images.flags.c_contiguous and _shape_of(path) == images.shape
-    return path if whole else None
-
-
-def _shape_of(path: Path) -> tuple[int, ...] | None:
-    """The shape of a sound uint8 ``.npy`` file, or None."""
-    try:
-        array = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
-        return None
-    return array.shape if array.dtype == np.uint8 else None
+    place = cache.cache_dir() / "datasets" / key
+    arrays = {name: array for name in _ARRAYS if (array := getattr(dataset, name)) is not None}
+    cache.keep(place, arrays, {name: getattr(dataset, name) for name in _FACTS}, _build)
+    for earlier in place.parent.glob(f"{key.partition('-')[0]}-*"):
+        if earlier != place:
+            shutil.rmtree(earlier, ignore_errors=True)

@@ -12,6 +12,9 @@ EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neu
 #: The values of FER-2013's ``Usage`` column; ``Dataset.usage`` holds indices into this tuple.
 USAGES = ("Training", "PublicTest", "PrivateTest")
 IMAGE_SIZE = 48
+#: What a column or folder of emotions has at most; beyond that, it holds something else.
+MOST_CLASSES = 100
+LONGEST_NAME = 200
 #: The name of the embedded set, with which those of its kind begin; as a path, it means that set whatever else is there.
 SYNTHETIC = "synthetic"
 
@@ -58,6 +61,13 @@ class Dataset:
         n = len(self.labels)
         if self.images.shape != (n, IMAGE_SIZE, IMAGE_SIZE) or self.images.dtype != np.uint8:
             raise ValueError(f"images must be ({n}, 48, 48) uint8, not {self.images.shape} {self.images.dtype}")
+        _check_codes("labels", self.labels, n, len(self.classes))
+        if self.usage is not None:
+            _check_codes("usage", self.usage, n, len(USAGES))
+        if len(self.classes) > MOST_CLASSES or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"{len(self.classes)} classes; at most {MOST_CLASSES}, all different, are possible")
+        if not all(isinstance(name, str) and 0 < len(name) <= LONGEST_NAME for name in self.classes):
+            raise ValueError(f"a class without a name, or with one of more than {LONGEST_NAME} characters")
         if not self.digest:
             object.__setattr__(self, "digest", digest_of(self.images, self.labels, self.usage, self.classes))
 
@@ -74,3 +84,11 @@ class Dataset:
         return dict(
             zip(self.classes, np.bincount(self.labels[rows], minlength=len(self.classes)).tolist(), strict=True)
         )
+
+
+def _check_codes(what: str, codes: np.ndarray, images: int, known: int) -> None:
+    """Raises ValueError for what is no row of whole numbers below ``known``, one for each image."""
+    if codes.shape != (images,) or codes.dtype.kind not in "iu":
+        raise ValueError(f"{what} must be ({images},) int8, not {codes.shape} {codes.dtype}")
+    if images and not 0 <= codes.min() <= codes.max() < known:
+        raise ValueError(f"{what} from {codes.min()} to {codes.max()}, where 0 to {known - 1} are known")

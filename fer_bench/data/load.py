@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import InputError
 from .dataset import SYNTHETIC
@@ -15,7 +15,10 @@ from .dataset import SYNTHETIC
 if TYPE_CHECKING:
     import numpy as np
 
+    from .cache import FileState
     from .dataset import Dataset
+
+T = TypeVar("T")
 
 
 def load_dataset(
@@ -49,7 +52,7 @@ def load_dataset(
         return apply_scheme(synthetic(), scheme, merge)
     if not found.exists():
         raise InputError(f"no such file or folder: {found}{why and f' ({why})'}; give the path of a data set")
-    dataset = _read_cached(found) if cache else _read(found)
+    dataset = _read_cached(found) if cache else _unchanged(found, _state(found), lambda: _read(found))
     note = ", ".join([f"{len(dataset):,} images", *([why] if why else [])])
     return apply_scheme(replace(dataset, source=f"{found.name} ({note})"), scheme, merge)
 
@@ -71,7 +74,8 @@ def load_foreign(path: str | Path, subject: str = "") -> tuple[Dataset, np.ndarr
     from .synthetic import synthetic
 
     if str(path) != SYNTHETIC or Path(path).exists():
-        return read_foreign(Path(path).expanduser(), subject)
+        found = Path(path).expanduser()
+        return _unchanged(found, _state(found), lambda: read_foreign(found, subject))
     if subject:
         raise InputError(f"--subject {subject}: the embedded set has no subjects")
     return synthetic(), None
@@ -99,14 +103,12 @@ def _read(path: Path) -> Dataset:
 def _read_cached(path: Path) -> Dataset:
     from .cache import key_of, load, store
 
-    try:
-        key = key_of(path)
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror})") from None
+    state = _state(path)
+    key = key_of(path, state)
     dataset = load(key)
     if dataset is not None:
         return dataset
-    dataset = _read(path)
+    dataset = _unchanged(path, state, lambda: _read(path))
     try:
         store(key, dataset)
     except OSError as error:
@@ -116,3 +118,31 @@ def _read_cached(path: Path) -> Dataset:
         )
         return dataset
     return load(key) or dataset
+
+
+def _state(path: Path) -> list[FileState]:
+    from .cache import state_of
+
+    try:
+        return state_of(path)
+    except OSError as error:
+        raise InputError(f"{error.filename or path}: can't be read ({error.strerror})") from None
+
+
+def _unchanged(path: Path, before: list[FileState], read: Callable[[], T]) -> T:
+    """What ``read`` makes of the data at ``path``, whose files had the state ``before``.
+
+    Raises:
+        InputError: what ``read`` raises; where the files changed meanwhile, that, whatever ``read`` came to then.
+    """
+    refused = None
+    try:
+        found = read()
+    except InputError as error:
+        refused = error
+    # Some network drives give a file another inode at each look.
+    if [file._replace(inode=0) for file in _state(path)] != [file._replace(inode=0) for file in before]:
+        raise InputError(f"{path}: changed while it was read; try again once it is written to its end")
+    if refused is not None:
+        raise refused
+    return found

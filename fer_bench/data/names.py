@@ -8,11 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..errors import InputError, brief
-from .dataset import EMOTIONS, USAGES
+from .dataset import EMOTIONS, LONGEST_NAME, MOST_CLASSES, USAGES
 
-#: What a column or folder of emotions has at most; beyond that, it holds something else.
-MOST_CLASSES = 100
-LONGEST_NAME = 200
 _EMOTIONS = {name: name for name in EMOTIONS} | {
     "angry": "anger",
     "disgusted": "disgust",

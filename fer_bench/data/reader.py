@@ -43,7 +43,12 @@ def read_foreign(path: Path, subject: str = "") -> tuple[Dataset, np.ndarray | N
 
 
 def _dataset(path: Path, faces: Faces) -> Dataset:
-    return Dataset(faces.images, faces.labels, faces.usage, faces.classes, name=_name(path, faces), source=path.name)
+    try:
+        return Dataset(
+            faces.images, faces.labels, faces.usage, faces.classes, name=_name(path, faces), source=path.name
+        )
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _read(path: Path, how: Reading) -> Faces:

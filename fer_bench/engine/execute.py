@@ -19,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..api import registry
-from ..data.cache import images_file
 from ..errors import is_disk_full
 from ..hardware.device import Target, process_variables
 from ..records import provenance
@@ -33,7 +32,7 @@ from .on_train import score_training, training_probabilities
 from .outcome import DISK_FULL, LOG_HINT, Outcome, one_line
 from .process import watch
 from .retry import Retries
-from .task import INPUT, LOG, OUT, TASK, Report, TrainTask
+from .task import FILL_IMAGES, IMAGES, INPUT, LOG, OUT, TASK, Report, TrainTask
 
 
 @dataclass(frozen=True)
@@ -136,10 +135,16 @@ def missing_needs(job: Job) -> Outcome | None:
 
 
 def prepare(attempt: Attempt) -> None:
-    """Writes what the worker reads: no test labels, unless the job picks its checkpoint on the test part."""
+    """Writes what the worker reads: no test labels, unless the job picks its checkpoint on the test part.
+
+    The images are a copy: beside it there are no labels, and what a runner does to it concerns no other run.
+    """
     job, options, kept = attempt.job, attempt.options, attempt.state / EPOCHS
     if not options.keep_epochs:  # this attempt's epochs would be missing among an earlier one's
         shutil.rmtree(kept, ignore_errors=True)
+    np.save(attempt.work / IMAGES, job.dataset.images)
+    if job.fill_from is not None:
+        np.save(attempt.work / FILL_IMAGES, job.fill_from.images)
     np.savez(attempt.work / INPUT, **training_rows(job))  # type: ignore[arg-type]  # its own keywords are no arrays
     task = TrainTask(
         spec=job.spec,
@@ -157,8 +162,6 @@ def prepare(attempt: Attempt) -> None:
         workdir=str(attempt.state.resolve()),
         tensorboard=str(Path(options.tensorboard) / job.info.key[:8]) if options.tensorboard else None,
         kept=str(kept.resolve()) if options.keep_epochs else None,
-        images=str(images_file(job.dataset)),
-        fill_images=str(images_file(job.fill_from)) if job.fill_from is not None else None,
     )
     (attempt.work / TASK).write_text(task.to_json(), encoding="utf-8")
 

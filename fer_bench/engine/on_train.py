@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..scores.metrics import Scores, score
+from .task import IMAGES, INPUT
 
 if TYPE_CHECKING:
     from .job import Job
-    from .task import TrainTask
 
 TrainScores = Literal["auto", "on", "off"]
 CHOICES: tuple[TrainScores, ...] = ("auto", "on", "off")
@@ -24,16 +24,14 @@ def asked_for(choice: TrainScores, recipe: str) -> bool:
     return choice == "on" or (choice == "auto" and recipe == "published")
 
 
-def training_images(task: TrainTask, given: Path) -> np.ndarray:
+def training_images(folder: Path) -> np.ndarray:
     """(N, 48, 48) uint8: the split's own training images, each once, in its order; nothing filled in or repeated.
 
-    Args:
-        task: of the worker.
-        given: its input, as ``job.training_rows`` makes it.
+    ``folder`` is the worker's.
     """
-    with np.load(given, allow_pickle=False) as arrays:
+    with np.load(folder / INPUT, allow_pickle=False) as arrays:
         rows = arrays["train_rows"]
-    images: np.ndarray = np.load(task.images, mmap_mode="r", allow_pickle=False)[rows]
+    images: np.ndarray = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)[rows]
     return images
 
 

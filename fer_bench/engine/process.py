@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ from typing import Any
 
 import psutil
 
+from ..data.download import downloaded
+from ..files.cache import workers_dir
 from . import guard
 from .job import Options
 from .outcome import STOPPED, Outcome, ended, hung, one_line, oom_kills, read
@@ -92,9 +95,22 @@ def start(work: Path, environment: Mapping[str, str], module: str) -> subprocess
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+            env=surroundings() | dict(environment) | {"PYTHONUNBUFFERED": "1"},
             start_new_session=True,
         )
+
+
+def surroundings() -> dict[str, str]:
+    """This process's environment, less what would lead a runner to labels, and with a cache for workers.
+
+    No setting of fer-bench goes to a worker: data and results are among them. (What begins with FER_BENCH_TEST_ is for
+    the plugins of tests.) Nor does kagglehub's folder where the data lies in it.
+    """
+    told = {name: value for name, value in os.environ.items() if not re.match("FER_BENCH_(?!TEST_)", name)}
+    data, kagglehub = downloaded(), told.get("KAGGLEHUB_CACHE")
+    if data is not None and kagglehub and data.resolve().is_relative_to(Path(kagglehub).resolve()):
+        del told["KAGGLEHUB_CACHE"]
+    return told | {"FER_BENCH_CACHE": str(workers_dir())}
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

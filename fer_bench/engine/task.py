@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 TASK, INPUT, PROGRESS = "task.json", "input.npz", "progress.jsonl"
-IMAGES, PROBABILITIES = "images.npy", "probabilities.npy"
+IMAGES, FILL_IMAGES, PROBABILITIES = "images.npy", "fill_images.npy", "probabilities.npy"
 OUTCOME, LOG, OUT = "outcome.json", "log.txt", "out"
 
 #: Takes the events of a run: a phase or a note, and numbers by name.
@@ -49,14 +49,15 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainTask(Task):
-    """A training, to be scored: ``input.npz`` beside it says which rows of the images make each part.
+    """A training, to be scored, of the images in ``images.npy``, (N, 48, 48) uint8, beside it.
+
+    ``fill_images.npy`` has those of the second data set where there is one; ``input.npz`` says which rows make each part.
 
     ``key`` is what the seeds derive from, ``checkpoint`` the part that picks the epoch: "validation" or "test".
     ``epochs`` caps the recipe's (of each stage), ``batch_divisor`` divides its batches, ``weights`` is "auto",
     "imagenet", "random" or a file's path. ``train_scores`` has the training part predicted, too. ``workdir`` is the
     folder of the training's state, ``tensorboard`` one for its logs, ``kept`` one for the weights of each epoch that
-    was the best so far. ``images`` and ``fill_images`` are the ``.npy`` files of the data and of the second data set,
-    (N, 48, 48) uint8.
+    was the best so far.
     """
 
     key: str
@@ -68,8 +69,6 @@ class TrainTask(Task):
     workdir: str
     tensorboard: str | None
     kept: str | None
-    images: str
-    fill_images: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The worker: one job, in a process of its own (``python -m fer_bench.engine.worker FOLDER``).
 
-It reads ``task.json`` and ``input.npz`` from FOLDER, maps the images, fits, predicts, and writes ``outcome.json`` with
+It reads ``task.json`` and ``input.npz`` from FOLDER, maps the images that lie there, fits, predicts, and writes ``outcome.json`` with
 its files under ``out/``. It is told which rows the test part has, never their labels. The one exception is a run that
 picks its checkpoint on the test part (``--checkpoint test``): there that part is given as the validation part, and the
 record says so, whatever the runner says. Progress goes to ``progress.jsonl``, so that whatever a runner prints can't be
@@ -33,7 +33,7 @@ from ..training.resume import count_attempt, goes_on_at
 from .measure import model_size, peak_memory, per_second, prediction_cost, ran_on
 from .on_train import TRAIN_PROBABILITIES, training_images
 from .outcome import DISK_FULL_CODE, Outcome, raised
-from .task import INPUT, OUT, OUTCOME, PROGRESS, TASK, Report, Task, TrainTask
+from .task import FILL_IMAGES, IMAGES, INPUT, OUT, OUTCOME, PROGRESS, TASK, Report, Task, TrainTask
 from .tta import Augmented, Predictor
 
 Told = TypeVar("Told", bound=Task)
@@ -73,7 +73,7 @@ def train_and_predict(task: TrainTask, folder: Path) -> Outcome:
     with progress(folder / PROGRESS) as report:
         context = context_of(task, report)
         with context.phase("load"):
-            train, validation, test_images = load_parts(task, folder)
+            train, validation, test_images = load_parts(folder)
         if interruptions and goes_on_at(Path(task.workdir)) is None:
             report({"note": "the attempt before left nothing to go on from; starts again"})
         context.begun = time.perf_counter()
@@ -109,7 +109,7 @@ def train_and_predict(task: TrainTask, folder: Path) -> Outcome:
         ran_on=ran_on(task.device),
     )
     if task.train_scores:  # last, so that it is no part of what the run cost
-        found = valid_probabilities(runner, training_images(task, folder / INPUT), classes)
+        found = valid_probabilities(runner, training_images(folder), classes)
         np.save(folder / TRAIN_PROBABILITIES, found.astype(np.float16))
     return outcome
 
@@ -140,14 +140,14 @@ def context_of(task: TrainTask, report: Report) -> Context:
     )
 
 
-def load_parts(task: TrainTask, folder: Path) -> tuple[Part, Part | None, np.ndarray]:
+def load_parts(folder: Path) -> tuple[Part, Part | None, np.ndarray]:
     """Train, validation (None where the split has none) and test images, taken from the files that hold them all."""
-    images = np.load(task.images, mmap_mode="r", allow_pickle=False)
+    images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
     with np.load(folder / INPUT, allow_pickle=False) as given:
         rows = {name: given[name] for name in given.files}
     order = rows["train_order"]
-    if task.fill_images:
-        fill = np.load(task.fill_images, mmap_mode="r", allow_pickle=False)
+    if "fill_rows" in rows:
+        fill = np.load(folder / FILL_IMAGES, mmap_mode="r", allow_pickle=False)
         train_images = np.concatenate([images[rows["train_rows"]], fill[rows["fill_rows"]]])[order]
     else:
         train_images = images[rows["train_rows"][order]]

@@ -164,7 +164,7 @@ def process_variables(target: Target, threads: int | None = None) -> dict[str, s
         target: device and backend, as ``choose`` gives them.
         threads: of a CPU computation; None for what the caller's environment says, or one on each core.
     """
-    from ..files.cache import cache_dir
+    from ..files.cache import workers_dir
 
     variables = {
         "KERAS_BACKEND": target.backend,
@@ -172,7 +172,7 @@ def process_variables(target: Target, threads: int | None = None) -> dict[str, s
         # OpenMP threads (xgboost's) that spin while they wait cost a busy machine many times the work they wait for.
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
         # Another seed of the same model need not compile again.
-        "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(cache_dir() / "jax")),
+        "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(workers_dir() / "jax")),
     }
     for name in host.THREADS:
         variables[name] = str(threads or os.environ.get(name) or host.cores())

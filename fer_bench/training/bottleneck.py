@@ -1,6 +1,8 @@
 """Features of a frozen backbone: computed once, trained on, and kept between runs.
 
-    <cache>/features/<key>.npy  (N, ...) float32    <key>: of layers, their precision and weights, what runs them, images
+    <cache>/features/<key>/features.npy  (N, ...) float32, and the files of a cache's entry
+
+The key is of layers, their precision and weights, what runs them, and the images.
 
 Features of a network that learned something else, under a new classifier: Donahue et al., DeCAF, arXiv 1310.1531.
 """
@@ -13,6 +15,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +24,7 @@ import numpy as np
 
 from ..api.context import Context
 from ..api.recipe import Recipe
-from ..files.cache import cache_dir, write_array
+from ..files import cache
 from . import fit
 
 #: A runner gives the last layer of its frozen part this name.
@@ -107,14 +110,14 @@ class _Store:
     def features(self, images: np.ndarray) -> np.ndarray:
         """(N, 48, 48, 1) uint8 -> (N, ...) float32."""
         path = self._path(images)
-        found = self._read(path, len(images)) if path else None
+        found = cache.find(path, partial(self._build, len(images))) if path else None
         if found is not None:
             return found
         self.computed = True
         features = fit.predict(self.extractor, images)
         if path:
             try:
-                write_array(path, features)
+                cache.keep(path, {"features": features}, {}, partial(self._build, len(images)))
             except OSError as error:
                 self.key = None  # said once, not again for the validation part
                 _log.warning("can't keep features in the cache %s (%s)", path.parent, error.strerror or error)
@@ -125,19 +128,13 @@ class _Store:
             return None
         sha = hashlib.sha256(f"{self.key}\n{images.shape}\n".encode())
         sha.update(np.ascontiguousarray(images).data)
-        return cache_dir() / "features" / f"{sha.hexdigest()}.npy"
+        return cache.cache_dir() / "features" / sha.hexdigest()
 
-    def _read(self, path: Path, images: int) -> np.ndarray | None:
-        """The features in ``path``, or None where there are none or they are damaged."""
-        try:
-            features = np.load(path, mmap_mode="r", allow_pickle=False)
-            if features.dtype != np.float32 or features.shape != (images, *self.extractor.output_shape[1:]):
-                raise ValueError(f"shape {features.shape}, {features.dtype}")
-        except OSError:
-            return None
-        except (ValueError, EOFError) as error:
-            _log.warning("the cached features %s are damaged (%s); computing them again", path, error)
-            return None
+    def _build(self, images: int, arrays: dict[str, np.ndarray], _: Any) -> np.ndarray:
+        """Raises ValueError or KeyError where an entry of the cache holds no features of so many images."""
+        features = arrays["features"]
+        if features.dtype != np.float32 or features.shape != (images, *self.extractor.output_shape[1:]):
+            raise ValueError(f"shape {features.shape}, {features.dtype}")
         return features
 
 

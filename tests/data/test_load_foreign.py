@@ -132,3 +132,12 @@ def test_the_room_itself_gives_load_dataset():
     from fer_bench.data import load_dataset as from_the_room
 
     assert from_the_room is load_dataset
+
+
+def test_files_that_have_too_many_classes_together_are_refused_in_one_line(tmp_path):
+    for part in range(2):
+        pixels = [" ".join(["7"] * 2304)] * 60
+        table = pa.table({"pixels": pixels, "label": [f"feeling {part} {number}" for number in range(60)]})
+        parquet.write_table(table, tmp_path / f"{part}.parquet")
+    with pytest.raises(InputError, match="127 classes; at most 100"):
+        load_foreign(tmp_path)

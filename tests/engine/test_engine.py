@@ -16,7 +16,6 @@ from fer_bench.data.load import load_dataset
 from fer_bench.engine import run, survey
 from fer_bench.engine.execute import Attempt, prepare
 from fer_bench.engine.job import Options, plan
-from fer_bench.engine.task import TrainTask
 from fer_bench.engine.worker import load_parts
 from fer_bench.errors import InputError
 from fer_bench.hardware.device import Target
@@ -209,7 +208,7 @@ def rare(dataset):
 def given_to_the_worker(job, work):
     work.mkdir()
     prepare(Attempt(job, work, work, Options(), Target("cpu", "tensorflow")))
-    return load_parts(TrainTask.from_json((work / "task.json").read_text()), work)
+    return load_parts(work)
 
 
 def test_oversampling_reaches_the_worker(rare, tmp_path):
@@ -245,13 +244,22 @@ def test_fill_reaches_the_worker(rare, dataset, tmp_path, lacking):
     assert {image.tobytes() for image in got} == {image.tobytes() for image in there}
 
 
-def test_no_image_is_copied_between_processes(rare, dataset, tmp_path):
+def test_a_worker_has_images_of_its_own_in_files_without_labels(rare, dataset, tmp_path):
     (job,) = plan(rare, ["good"], options=Options(), fill_from=dataset)
-    given_to_the_worker(job, tmp_path / "work")
-    with np.load(tmp_path / "work" / "input.npz") as given:
+    work = tmp_path / "work"
+    given_to_the_worker(job, work)
+    with np.load(work / "input.npz") as given:
         assert len(given["fill_rows"]) == 9
         assert {given[name].ndim for name in given.files} == {1}
-    assert sum(file.stat().st_size for file in (tmp_path / "work").iterdir()) < 10 * rare.images[0].size
+    assert {file.name for file in work.iterdir()} == {"task.json", "input.npz", "images.npy", "fill_images.npy"}
+    for name, whole in {"images.npy": rare.images, "fill_images.npy": dataset.images}.items():
+        before = whole.copy()
+        images = np.load(work / name, mmap_mode="r+")
+        np.testing.assert_array_equal(images, whole)
+        images[:] = 0  # what a runner does to them concerns no other run
+        images.flush()
+        np.testing.assert_array_equal(whole, before)
+    assert "/" not in (work / "task.json").read_text().replace(str(work), "").replace(FAULTY, "")
 
 
 def test_a_run_with_fill(rare, dataset, tiny_npz, tmp_path):

@@ -27,8 +27,6 @@ TRAIN = TrainTask(
     workdir="/w",
     tensorboard=None,
     kept=None,
-    images="/i.npy",
-    fill_images=None,
 )
 
 

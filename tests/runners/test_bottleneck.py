@@ -252,13 +252,13 @@ def test_built_in_runners(name: str, recipe: str, learning: int | None) -> None:
 
 
 def files(cache: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in cache.iterdir()} if cache.exists() else {}
+    return {path.parent.name: path.read_bytes() for path in cache.glob("*/features.npy")}
 
 
 def test_features_are_kept_and_shared(eager: None, monkeypatch, weights: Path, cache: Path) -> None:
     _, first = fitted(Frozen(), weights)
     assert first.extra["features"] == "computed"
-    kept = {len(array): array for array in (np.load(path) for path in cache.glob("*.npy"))}
+    kept = {len(array): array for array in (np.load(path) for path in cache.glob("*/features.npy"))}
     assert {n: (array.shape, array.dtype) for n, array in kept.items()} == {
         63: ((63, 200), np.float32),
         21: ((21, 200), np.float32),
@@ -355,13 +355,19 @@ def _replace_rows(path: Path) -> None:
     np.save(path, np.zeros((3, 200), "float32"))
 
 
-@pytest.mark.parametrize("damage", [_truncate, _replace_rows, lambda path: path.write_bytes(b"")])
+def _change_a_number(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [_truncate, _replace_rows, _change_a_number])
 def test_damaged_features_are_computed_again(
     eager: None, caplog, damage: Callable[[Path], None], weights: Path, cache: Path
 ) -> None:
     _, first = fitted(Frozen(), weights)
     good = files(cache)
-    for path in cache.iterdir():
+    for path in cache.glob("*/features.npy"):
         damage(path)
     with caplog.at_level(logging.WARNING):
         _, again = fitted(Frozen(), weights)
