@@ -102,7 +102,7 @@ def _read_cached(path: Path) -> Dataset:
     try:
         key = key_of(path)
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror})") from None
+        raise InputError(f"{error.filename or path}: can't be read ({error.strerror})") from None
     dataset = load(key)
     if dataset is not None:
         return dataset
