@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from ..files.parquet import read_table
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .fer2013 import STRICT, Faces, PixelError, Reading, parse_pixels
 from .names import Classes, emotion, subject_names, usage_code
-from .parts import parts_told
+from .parts import parts_of_files
 from .pictures import MAX_IMAGE_BYTES, Pictures
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def read_parquet(paths: Sequence[Path], root: Path, how: Reading = STRICT) -> Fa
         InputError: unreadable file, missing column, a bad value (with its row).
     """
     where = str(paths[0] if len(paths) == 1 else root)
-    splits = dict(zip(paths, _splits(paths, root), strict=True))
+    splits = dict(zip(paths, parts_of_files(paths, root), strict=True))
     ordered = sorted(paths, key=lambda path: (-1 if splits[path] is None else splits[path], path))
     parts = [_read_parquet_file(path, splits[path], how) for path in ordered]
     if how.foreign:
@@ -107,19 +106,6 @@ def _in_common_classes(parts: Sequence[Faces]) -> list[Faces]:
     classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
     codes = [np.array([classes.index(name) for name in part.classes], np.int8) for part in parts]
     return [part._replace(labels=code[part.labels], classes=classes) for part, code in zip(parts, codes, strict=True)]
-
-
-def _splits(paths: Sequence[Path], root: Path) -> list[int | None]:
-    """The usage of each file by its name (train-00000-of-00001.parquet) or its folder's (train/0000.parquet).
-
-    Where these don't tell, by a word anywhere in what stands below ``root`` (fer_train.parquet, fer_test.parquet).
-    """
-    names = [(*path.relative_to(root).parent.parts, path.stem) for path in paths]
-    splits = []
-    for *folders, stem in names:
-        first = usage_code(re.split(r"[^A-Za-z]", stem)[0])
-        splits.append(usage_code(folders[-1]) if first is None and folders else first)
-    return parts_told(names, str(root)) if None in splits and len(names) > 1 else splits
 
 
 def _read_parquet_file(path: Path, split: int | None, how: Reading) -> Faces:

@@ -56,8 +56,8 @@ def load(key: str) -> Dataset | None:
             meta["name"],
             meta["source"],
             meta["digest"],
-            tuple(map(str, meta["left_out"])),
-            tuple(map(str, meta["notes"])),
+            left_out=tuple(map(str, meta["left_out"])),
+            notes=tuple(map(str, meta["notes"])),
         )
         if len(labels) != meta["images"] or not 0 <= labels.min() <= labels.max() < len(dataset.classes):
             raise ValueError("labels don't fit the classes")

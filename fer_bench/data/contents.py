@@ -9,14 +9,17 @@ from typing import NamedTuple
 
 from ..errors import InputError, brief
 from .archives import ARCHIVE_SUFFIXES
-from .fer2013 import CSV_NAMES, LONGEST_LINE
+from .fer2013 import CSV_NAMES, LONGEST_LINE, PIXELS
 from .names import emotion
 from .parts import part_in
 from .pictures import begins_as_image, suffixes
 from .tree import Tree, counted
 
-_PIXELS = {"pixels", "pixel", "image"}
-_LABELS = {"emotion", "label", "labels", "emotions", "class"}
+_LABELS = {"emotion", "label", "labels"}
+
+
+#: What is none of the data, whatever it is: by-products of a system, and names that begin with a dot.
+HIDDEN = "hidden or system file"
 
 
 class Contents(NamedTuple):
@@ -42,10 +45,10 @@ class Contents(NamedTuple):
             ".npz file": self.arrays,
             "archive": self.archives,
             "other file": self.others,
-            "hidden or system file": tree.hidden,
+            HIDDEN: tree.hidden,
         }
         taken = set(used)
-        rest = {what: sorted(path for path in paths if path not in taken) for what, paths in kinds.items()}
+        rest = {what: [path for path in paths if path not in taken] for what, paths in kinds.items()}
         return tuple(counted(what, paths) for what, paths in rest.items() if paths)
 
 
@@ -62,28 +65,31 @@ def contents(tree: Tree) -> Contents:
     """
     found = Contents([], [], [], [], [], [])
     images, unread = suffixes()
-    unsure = []
+    unsure: list[PurePosixPath] = []
     for path in tree.files:
         suffix, name = path.suffix.lower(), path.name.lower()
         if suffix in images:
             found.images.append(path)
-        elif name.endswith((".csv", ".tsv", ".csv.gz")):
+        elif suffix in (".csv", ".tsv"):
             found.tables.append(path)
         elif suffix == ".parquet":
             found.parquet.append(path)
         elif suffix == ".npz":
             found.arrays.append(path)
-        elif name.endswith(ARCHIVE_SUFFIXES):
+        elif name.endswith((*ARCHIVE_SUFFIXES, ".gz")):
             found.archives.append(path)
-        elif suffix in unread and in_class_folder(path):
+        else:
+            unsure.append(path)
+    around = {path.parent.parent for path in found.images if path.parent.name}
+    for path in unsure:
+        among = path.parent.name and path.parent.parent in around  # beside folders of images
+        if not (in_class_folder(path) or among):
+            found.others.append(path)
+        elif path.suffix.lower() in unread:
             raise InputError(
                 f"{tree.path}: {brief(path, 120)} is an image of a kind that is not read; convert it to PNG or JPEG"
             )
-        else:
-            unsure.append(path)
-    homes = {path.parent for path in found.images}
-    for path in unsure:
-        if not (in_class_folder(path) or path.parent in homes) or not _is_image(tree, path):
+        elif not _is_image(tree, path):
             found.others.append(path)
         elif not path.suffix:
             found.images.append(path)
@@ -124,7 +130,7 @@ def columns(tree: Tree, path: PurePosixPath) -> list[str]:
 
 
 def _holds_faces(names: Sequence[str]) -> bool:
-    return bool(_LABELS.intersection(names)) and bool(_PIXELS.intersection(names) or len(names) > 2304)
+    return bool(_LABELS.intersection(names)) and ("pixels" in names or len(names) > PIXELS)
 
 
 def nothing_found(tree: Tree, found: Contents) -> InputError:
@@ -132,7 +138,7 @@ def nothing_found(tree: Tree, found: Contents) -> InputError:
     if found.archives:
         inside = brief(str(found.archives[0]), 120)
         return InputError(f"{tree.path}: no images and no CSV, but archive {inside} inside; unpack that and give it")
-    there = "; ".join(found.left_out(tree, ())) or "nothing"
+    there = "; ".join(text for text in found.left_out(tree, ()) if HIDDEN not in text) or "nothing"
     return InputError(
         f"{tree.path}: no images and no CSV of faces, only {there}; expected train/happy/1.png, happy/1.png or "
         "fer2013.csv inside"

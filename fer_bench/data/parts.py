@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import InputError
 from .names import usage_code
@@ -38,6 +39,26 @@ def parts_told(names: Sequence[Sequence[str]], where: str) -> list[int | None]:
     common = next((n for n, alike in enumerate(level) if len(set(alike)) > 1), min(map(len, names)))
     known: dict[tuple[str, ...], int | None] = {}
     return [_told(tuple(each[common:]), known, where) for each in names]
+
+
+def parts_of_files(paths: Sequence[Path], root: Path) -> list[int | None]:
+    """The usage of each file below ``root``: train-00000-of-00001.parquet, train/0000.parquet, fer_train.parquet.
+
+    Names and folders tell it by what tells the files apart; where they don't, by the first word of the name, or else by
+    the folder's name.
+
+    Raises:
+        InputError: names that say different parts.
+    """
+    names = [(*path.relative_to(root).parent.parts, path.stem) for path in paths]
+    told = parts_told(names, str(root))
+    if None not in told:
+        return told
+    first = [usage_code(re.split("[^A-Za-z]", stem)[0]) for *_, stem in names]
+    return [
+        usage_code(folders[-1]) if code is None and folders else code
+        for code, (*folders, _) in zip(first, names, strict=True)
+    ]
 
 
 def _told(names: tuple[str, ...], known: dict[tuple[str, ...], int | None], where: str) -> int | None:

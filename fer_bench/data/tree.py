@@ -134,7 +134,7 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _BY_PRODUCTS
 
 
-def counted(what: str, names: Collection[object]) -> str:
+def counted(what: str, names: Collection[PurePosixPath]) -> str:
     """How many of ``what``, a word in the singular, and the first of their names: "3 tables: a.csv, b.csv, c.csv"."""
-    shown = ", ".join(brief(str(name).replace("\n", " "), 80).strip("'\"") for name in list(names)[:_SHOWN])
+    shown = ", ".join(brief(str(name).replace("\n", " "), 80).strip("'\"") for name in sorted(names)[:_SHOWN])
     return f"{len(names):,} {what}{'' if len(names) == 1 else 's'}: {shown}{', …' if len(names) > _SHOWN else ''}"
