@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..errors import InputError, brief
 from .archives import ARCHIVE_SUFFIXES
 from .fer2013 import CSV_NAMES, LONGEST_LINE, PIXELS
-from .names import emotion
+from .names import emotion, usage_code
 from .parts import part_in
 from .pictures import begins_as_image, suffixes
 from .tree import Tree, counted
@@ -34,10 +34,12 @@ class Contents(NamedTuple):
 
     def sorted_images(self) -> list[PurePosixPath]:
         """The images that stand in folders of emotions or parts, in which no other data set would keep its pictures."""
-        return [path for path in self.images if in_class_folder(path)]
+        homes = {path.parent for path in self.images}
+        known = {home for home in homes if _is_class_folder(home)}
+        return [path for path in self.images if path.parent in known]
 
-    def left_out(self, tree: Tree, used: Collection[PurePosixPath]) -> tuple[str, ...]:
-        """One text for each kind of file that is there and none of those ``used``: how many, and the first names."""
+    def left_out(self, tree: Tree, used: Collection[PurePosixPath], most: int = 5) -> tuple[str, ...]:
+        """One text for each kind of file that is there and none of those ``used``: how many, and ``most`` names."""
         kinds = {
             "image": self.images,
             "table": self.tables,
@@ -49,12 +51,12 @@ class Contents(NamedTuple):
         }
         taken = set(used)
         rest = {what: [path for path in paths if path not in taken] for what, paths in kinds.items()}
-        return tuple(counted(what, paths) for what, paths in rest.items() if paths)
+        return tuple(counted(what, paths, most) for what, paths in rest.items() if paths)
 
 
-def in_class_folder(path: PurePosixPath) -> bool:
-    """Whether one of the folders of a path has the name of an emotion or of a part of a split."""
-    return any(emotion(name) or part_in(name) is not None for name in path.parent.parts)
+def _is_class_folder(folder: PurePosixPath) -> bool:
+    """Whether a folder, or one around it, has the name of an emotion or of a part of a split."""
+    return any(emotion(name) or part_in(name) is not None for name in folder.parts)
 
 
 def contents(tree: Tree) -> Contents:
@@ -83,7 +85,7 @@ def contents(tree: Tree) -> Contents:
     around = {path.parent.parent for path in found.images if path.parent.name}
     for path in unsure:
         among = path.parent.name and path.parent.parent in around  # beside folders of images
-        if not (in_class_folder(path) or among):
+        if not (_is_class_folder(path.parent) or among):
             found.others.append(path)
         elif path.suffix.lower() in unread:
             raise InputError(
@@ -98,7 +100,18 @@ def contents(tree: Tree) -> Contents:
                 f"{tree.path}: {brief(path, 120)} holds an image, and its name does not say so; name it .png or .jpg, "
                 "as it is, or remove it"
             )
+    _check_packed(tree, found)
     return found
+
+
+def _check_packed(tree: Tree, found: Contents) -> None:
+    """Raises InputError for an archive that is a class or a part of image folders, and lies there packed alone."""
+    folders = {parent for path in found.images for parent in path.parents}
+    for path in found.archives:
+        stem = path.name.split(".")[0]
+        missing = path.with_name(stem) not in folders and (emotion(stem) or usage_code(stem) is not None)
+        if missing and path.parent in folders:
+            raise InputError(f"{tree.path}: {brief(path, 120)} lies packed among folders of images; unpack it there")
 
 
 def _is_image(tree: Tree, path: PurePosixPath) -> bool:
@@ -138,7 +151,7 @@ def nothing_found(tree: Tree, found: Contents) -> InputError:
     if found.archives:
         inside = brief(str(found.archives[0]), 120)
         return InputError(f"{tree.path}: no images and no CSV, but archive {inside} inside; unpack that and give it")
-    there = "; ".join(text for text in found.left_out(tree, ()) if HIDDEN not in text) or "nothing"
+    there = "; ".join(text for text in found.left_out(tree, (), 1) if HIDDEN not in text) or "nothing"
     return InputError(
         f"{tree.path}: no images and no CSV of faces, only {there}; expected train/happy/1.png, happy/1.png or "
         "fer2013.csv inside"

@@ -105,7 +105,7 @@ def _read_tree(tree: Tree, how: Reading) -> Faces:
     }
     there = {what: paths for what, paths in forms.items() if paths}
     if len(there) > 1 or len(tables) > 1 or len(found.arrays) > 1:
-        several = "; ".join(counted(what, paths) for what, paths in there.items())
+        several = "; ".join(counted(what, paths, 2) for what, paths in there.items())
         raise InputError(f"{tree.path}: more than one set of faces: {several}; give one of them")
     if tables:
         used = tables

@@ -18,7 +18,6 @@ MOST_FILES = 1_000_000
 #: What macOS, Windows and network disks leave in folders, in lower case. Whatever begins with a dot is the same.
 _BY_PRODUCTS = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "@eadir"}
 _BY_PRODUCTS |= {"system volume information"}
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _BY_PRODUCTS
 
 
-def counted(what: str, names: Collection[PurePosixPath]) -> str:
+def counted(what: str, names: Collection[PurePosixPath], most: int = 5) -> str:
     """How many of ``what``, a word in the singular, and the first of their names: "3 tables: a.csv, b.csv, c.csv"."""
-    shown = ", ".join(brief(str(name).replace("\n", " "), 80).strip("'\"") for name in sorted(names)[:_SHOWN])
-    return f"{len(names):,} {what}{'' if len(names) == 1 else 's'}: {shown}{', …' if len(names) > _SHOWN else ''}"
+    shown = ", ".join(brief(str(name).replace("\n", " "), 80).strip("'\"") for name in sorted(names)[:most])
+    return f"{len(names):,} {what}{'' if len(names) == 1 else 's'}: {shown}{', …' if len(names) > most else ''}"

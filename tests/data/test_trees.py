@@ -173,6 +173,14 @@ def test_an_image_of_a_kind_that_is_not_read_is_refused(suffix: str, folder: str
     assert f"{folder}/2.{suffix} is an image of a kind that is not read" in refused(files, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["disgust.zip", "train/disgust.tar.gz", "test.zip"])
+def test_a_class_or_part_that_lies_there_packed(name: str, tmp_path: Path) -> None:
+    files = {"train/happy/1.png" if name != "disgust.zip" else "happy/1.png": picture(1), name: b"x"}
+    assert f"{name} lies packed among folders of images" in refused(files, tmp_path / "a")
+    there = {f"{name.split('.')[0]}/{'happy/' if name == 'test.zip' else ''}1.png": picture(2)}
+    assert read(files | there, tmp_path / "b").left_out == (f"1 archive: {name}",)
+
+
 def test_files_that_are_passed_over_are_counted_and_named(tmp_path: Path) -> None:
     files = tree("{word}/{k}.png", ("",)) | {
         "README.md": b"#", "happy/notes.txt": b"x", "happy/clip.mp4": b"x", "list.csv": b"a,b\n1,2\n",
