@@ -153,6 +153,6 @@ def nothing_found(tree: Tree, found: Contents) -> InputError:
         return InputError(f"{tree.path}: no images and no CSV, but archive {inside} inside; unpack that and give it")
     there = "; ".join(text for text in found.left_out(tree, (), 1) if HIDDEN not in text) or "nothing"
     return InputError(
-        f"{tree.path}: no images and no CSV of faces, only {there}; expected train/happy/1.png, happy/1.png or "
+        f"{tree.path}: no images and no CSV of faces; it holds {there}; expected train/happy/1.png, happy/1.png or "
         "fer2013.csv inside"
     )

@@ -119,6 +119,12 @@ def _labels(
             [(path, home) for path, home, name in zip(paths, homes, names, strict=True) if not name], where, how
         )
         names = [name or home.name.strip().lower() for name, home in zip(names, homes, strict=True)]
+    if how.foreign and not known:
+        found = ", ".join(sorted({home.name for home in homes})[:4])
+        raise InputError(
+            f"{where}: no folder has the name of an emotion, only {brief(found, 120)}; happy/1.png is wanted: labels in "
+            "file names or in a table beside are not read"
+        )
     try:
         merged = merged_classes(EMOTIONS, sorted(name for name in known if "+" in name))
         classes = (*merged, *sorted(set(names) - known))
@@ -204,14 +210,16 @@ def _told_by_names(
 
 
 def _unused_names(paths: list[PurePosixPath], usages: list[int | None]) -> tuple[str, ...]:
-    """That file names tell parts which no folder does, if they do."""
-    told = [path for path in paths if usage_code(re.split("[^A-Za-z]", path.stem)[0]) is not None]
-    if not told or None not in usages:
+    """That file names tell parts which no folder does, or other ones than the folders."""
+    words = [usage_code(re.split("[^A-Za-z]", path.stem)[0]) for path in paths]
+    told = [path for path, word, usage in zip(paths, words, usages, strict=True) if word is not None and word != usage]
+    if not told:
         return ()
-    return (
-        f"{counted('file name', told)} tell parts, and no folder does: no part is taken from them; folders train, "
-        "validation and test around those of the emotions tell it",
-    )
+    if None in usages:
+        how = "no folder tells one: no part is taken from file names, but from folders train, validation and test"
+    else:
+        how = "its folder tells another: the folders are taken"
+    return (f"{counted('file name', told)}; each tells a part, and {how}",)
 
 
 def _is_any_test(names: Sequence[str]) -> bool:

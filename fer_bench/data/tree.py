@@ -135,5 +135,5 @@ def _is_hidden(name: str) -> bool:
 
 def counted(what: str, names: Collection[PurePosixPath], most: int = 5) -> str:
     """How many of ``what``, a word in the singular, and the first of their names: "3 tables: a.csv, b.csv, c.csv"."""
-    shown = ", ".join(brief(str(name).replace("\n", " "), 80).strip("'\"") for name in sorted(names)[:most])
+    shown = ", ".join(brief(str(name).replace("\n", " "), 60).strip("'\"") for name in sorted(names)[:most])
     return f"{len(names):,} {what}{'' if len(names) == 1 else 's'}: {shown}{', …' if len(names) > most else ''}"

@@ -334,7 +334,21 @@ def test_names_alone_tell_no_parts_and_it_is_said(tmp_path: Path) -> None:
     data = read(files, tmp_path)
     assert data.usage is None
     assert "3 file names: happy/PrivateTest_2.png, " in data.notes[0]
-    assert "no part is taken from them" in data.notes[0]
+    assert "no part is taken from file names" in data.notes[0]
+
+
+def test_names_that_are_no_kaggles_give_way_to_folders_and_it_is_said(tmp_path: Path) -> None:
+    files = {
+        "train/happy/test_1.png": picture(1),
+        "test/happy/train_2.png": picture(2),
+        "test/sad/test_3.png": picture(3),
+    }
+    data = read(files, tmp_path)
+    assert parts(data) == [1, 0, 2]
+    assert data.notes == (
+        "2 file names: test/happy/train_2.png, train/happy/test_1.png; each tells a part, and its folder tells another: "
+        "the folders are taken",
+    )
 
 
 @pytest.mark.parametrize("name", ["happy_01", "Happy (3)", "happiness-7"])
@@ -370,6 +384,12 @@ def test_images_in_no_folder_of_an_emotion(tmp_path: Path) -> None:
     for load in (lambda: load_dataset(path, cache=False), lambda: load_foreign(path)):
         with pytest.raises(InputError, match=r"KA\.AN1\.39\.tiff stands in no folder of an emotion; happy/1.png or"):
             load()
+
+
+def test_a_foreign_set_in_which_no_folder_is_an_emotions(tmp_path: Path) -> None:
+    path = as_folder({f"jaffe/KA.{code}.tiff": picture(1, "TIFF") for code in ("AN1.39", "HA2.30")}, tmp_path)
+    with pytest.raises(InputError, match=r"no folder has the name of an emotion, only 'jaffe'; happy/1\.png is"):
+        load_foreign(path)
 
 
 def test_more_than_one_set_is_named(tmp_path: Path) -> None:
