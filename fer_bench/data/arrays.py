@@ -16,7 +16,7 @@ from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .fer2013 import STRICT, Faces, PixelError, Reading, parse_pixels
 from .names import Classes, emotion, subject_names, usage_code
 from .parts import parts_of_files
-from .pictures import MAX_IMAGE_BYTES, Pictures
+from .pictures import MAX_IMAGE_BYTES, Pictures, one_depth
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,7 +94,7 @@ def read_parquet(paths: Sequence[Path], root: Path, how: Reading = STRICT) -> Fa
         np.concatenate(usages) if usages else None,
         parts[0].classes,
         np.concatenate([part.subjects for part in parts if part.subjects is not None]) if how.subject else None,
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        notes=one_depth([part.notes for part in parts], where),
     )
     if not len(faces.labels):
         raise InputError(f"{where}: no rows")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -108,6 +109,18 @@ class Pictures:
             f"{len(self._deep):,} of {len(self._images):,} images have 16 bits a pixel, with values up to {largest:,}: "
             f"read as {depth} bits",
         )
+
+
+def one_depth(notes: Sequence[tuple[str, ...]], where: str) -> tuple[str, ...]:
+    """The notes of a set's files, each of which was read by itself.
+
+    Raises:
+        InputError: the files were read with different depths.
+    """
+    told = tuple(dict.fromkeys(note for each in notes for note in each))
+    if len({note.rpartition(": ")[2] for note in told}) > 1:
+        raise InputError(f"{where}: {'; '.join(told)[:240]}; one depth for the whole set is wanted: convert to 8 bits")
+    return told
 
 
 def _decode(content: bytes, where: str) -> np.ndarray | tuple[dict[int, np.ndarray], int]:

@@ -119,6 +119,18 @@ def test_parquet_follows_the_same_rule(tmp_path: Path) -> None:
     assert "read as 10 bits" in data.notes[0]
 
 
+def test_parquet_files_of_different_depths_are_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    for name, image in (("a", RAMP << 2), ("b", RAMP << 4)):
+        out = io.BytesIO()
+        Image.fromarray(image).save(out, "PNG")
+        parquet.write_table(pa.table({"image": [out.getvalue()], "label": [0]}), tmp_path / f"{name}.parquet")
+    with pytest.raises(InputError, match="one depth for the whole set is wanted"):
+        load_dataset(tmp_path, cache=False)
+
+
 def test_a_phones_picture_is_its_first(tmp_path: Path) -> None:
     (tmp_path / "happy").mkdir()
     photo = Image.fromarray(np.stack([RAMP8] * 3, -1))
