@@ -54,11 +54,16 @@ def parts_of_files(paths: Sequence[Path], root: Path) -> list[int | None]:
     told = parts_told(names, str(root))
     if None not in told:
         return told
-    first = [usage_code(re.split("[^A-Za-z]", stem)[0]) for *_, stem in names]
-    return [
-        usage_code(folders[-1]) if code is None and folders else code
-        for code, (*folders, _) in zip(first, names, strict=True)
-    ]
+    return [_nearest(folders, stem, str(root)) for *folders, stem in names]
+
+
+def _nearest(folders: Sequence[str], stem: str, where: str) -> int | None:
+    """The usage that a file's name begins with, or else that its folder is named after."""
+    codes = [usage_code(re.split("[^A-Za-z]", stem)[0]), *(usage_code(name) for name in folders[-1:])]
+    found = list(dict.fromkeys(code for code in codes if code is not None))
+    if len(found) > 1:
+        raise InputError(f"{where}: {folders[-1][:80]} and {stem[:80]} in it name different splits; rename one")
+    return found[0] if found else None
 
 
 def _told(names: tuple[str, ...], known: dict[tuple[str, ...], int | None], where: str) -> int | None:

@@ -228,6 +228,16 @@ def test_class_folders_may_be_links(tmp_path: Path) -> None:
     assert [data.counts()[word] for word in ("happiness", "sadness")] == [1, 1]
 
 
+def test_a_change_behind_a_link_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_BENCH_CACHE", str(tmp_path / "cache"))
+    as_folder({"1.png": picture(1)}, tmp_path)
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked/happy").symlink_to(tmp_path / "set")
+    assert len(load_dataset(tmp_path / "linked")) == 1
+    as_folder({"2.png": picture(2)}, tmp_path)
+    assert len(load_dataset(tmp_path / "linked")) == 2
+
+
 def test_a_folder_that_is_there_twice_by_a_link(tmp_path: Path) -> None:
     path = as_folder(tree(), tmp_path)
     (path / "train/happy/again").symlink_to(path / "train")
@@ -432,6 +442,12 @@ def test_the_folder_that_is_given_decides_no_part_of_a_parquet_file(tmp_path: Pa
         parquet(tmp_path / name / "faces.parquet", 0)
         digests |= {load_dataset(tmp_path / name / place, cache=False).digest for place in ("", "faces.parquet")}
     assert len(digests) == 1
+
+
+def test_a_parquet_file_and_its_folder_that_name_different_splits(tmp_path: Path) -> None:
+    parquet(tmp_path / "test/train-0.parquet", 0)
+    with pytest.raises(InputError, match="test and train-0 in it name different splits"):
+        load_dataset(tmp_path, cache=False)
 
 
 @pytest.mark.parametrize(
