@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import JSON_OPTION, data_options
-from .say import say
+from .say import reading, say, say_data
 
 if TYPE_CHECKING:
     from ..data.audit import Audit
@@ -29,6 +29,7 @@ def info(data: str | None, labels: str, merge: tuple[str, ...], as_json: bool) -
 
     from ..data.audit import class_counts
     from ..data.load import load_dataset
+    from ..errors import visible
 
     dataset = load_dataset(data, scheme=labels, merge=merge)
     counts, splits = class_counts(dataset), _splits(dataset)
@@ -40,11 +41,14 @@ def info(data: str | None, labels: str, merge: tuple[str, ...], as_json: bool) -
             "classes": list(dataset.classes),
             "counts": counts,
             "digest": dataset.digest,
+            "left_out": list(dataset.left_out),
+            "notes": list(dataset.notes),
             "splits": splits,
         }
         click.echo(json.dumps(facts, indent=1))
         return
-    click.echo(f"{dataset.name}: {dataset.source}\n{len(dataset):,} images, digest {dataset.digest}\n")
+    click.echo(f"{dataset.name}: {dataset.source}\n{len(dataset):,} images, digest {dataset.digest}")
+    click.echo("\n".join([*map(visible, reading(dataset)), ""]))
     click.echo(_count_table(counts, list(dataset.classes)))
     click.echo("\nSplits")
     for name, sizes in splits.items():
@@ -106,7 +110,7 @@ def audit(data: str | None, labels: str, merge: tuple[str, ...], out: str | None
     from ..files import durable
 
     dataset = load_dataset(data, scheme=labels, merge=merge)
-    say(f"data: {dataset.source}")
+    say_data(dataset)
     found = examine(dataset)
     folder = Path(out or f"audit-{dataset.name}")
     try:
@@ -186,7 +190,7 @@ def export(data: str | None, labels: str, merge: tuple[str, ...], out: str, pict
     from ..data.load import load_dataset
 
     dataset = load_dataset(data, scheme=labels, merge=merge)
-    say(f"data: {dataset.source}")
+    say_data(dataset)
     with click.progressbar(length=len(dataset), label="images", file=sys.stderr, update_min_steps=500) as bar:
         write(dataset, Path(out), format=picture, progress=bar.update)
     facts = {"folder": out, "format": picture, "images": len(dataset), "digest": dataset.digest}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import BACKEND_OPTION, DEVICE_OPTION, PLUGIN_OPTION, RESULTS_OPTION, load_plugins, results_folder
-from .say import say, warn
+from .say import say, say_reading, warn
 
 if TYPE_CHECKING:
     from ..records.evaluation import Evaluation
@@ -79,6 +79,7 @@ def evaluate_command(
     registry.get(system.row.runner)
     foreign, subjects = load_foreign(data, subject)
     say(f"{len(foreign):,} images of {foreign.source}")
+    say_reading(foreign)
     store.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
     options = Options(device=device, backend=backend, threads=threads, plugins=plugins)

@@ -13,7 +13,7 @@ import click
 from ..errors import InputError
 from . import announce
 from .options import BACKEND_OPTION, DEVICE_OPTION, PLUGIN_OPTION, RESULTS_OPTION, data_options, load_plugins
-from .say import say
+from .say import say, say_data, say_reading
 from .tables import print_plan, print_results
 
 if TYPE_CHECKING:
@@ -155,7 +155,9 @@ def run_command(
         registry.get(registry.parse(name)[0])
     dataset = load_dataset(data, scheme=labels, merge=merge)
     other = load_dataset(fill) if fill else None
-    say(f"data: {dataset.source}")
+    say_data(dataset)
+    if other:
+        say_reading(other)
     planned = plan(dataset, names or registry.specs(), splits, chosen, fill_from=other, explicit=bool(names))
     announce.demo(dataset, chosen)
     announce.left_out(planned, names, chosen)

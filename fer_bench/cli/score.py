@@ -10,7 +10,7 @@ import click
 
 from ..errors import InputError
 from .options import PLUGIN_OPTION, RESULTS_OPTION, data_options, load_plugins
-from .say import say
+from .say import say_data
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +88,7 @@ def score_command(
     if name is not None:
         check_name(name, store.scan()[0], EXTERNAL)
     dataset = load_dataset(data, scheme=labels, merge=merge)
-    say(f"data: {dataset.source}")
+    say_data(dataset)
     parts = one_split(dataset, split)
     if run is None or epoch is None:
         numbers = row_numbers(predictions, data, labels)

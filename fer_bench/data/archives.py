@@ -16,18 +16,16 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from ..errors import InputError
 from ..files.zips import check_growth, check_zip
+from .tree import MOST_FILES, Tree, make_tree
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-#: No member of a face data set is larger; FER-2013's CSV is 301 MB.
-MAX_MEMBER = 2 << 30
-#: Of all members: AffectNet, the largest set of faces that people train on, has 450,000 images.
-MOST_MEMBERS, MOST_BYTES = 1_000_000, 64 << 30
+#: Of all members, unpacked.
+MOST_BYTES = 64 << 30
 #: What tarfile may read at once: an image as a whole, or a header, of which no real one comes near.
 _LARGEST_READ = 64 << 20
 _COMPRESSED: dict[bytes, Callable[[Path], IO[bytes]]] = {
@@ -37,25 +35,8 @@ _COMPRESSED: dict[bytes, Callable[[Path], IO[bytes]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Archive:
-    """An open archive: ``members`` maps the name of each plain file to its size, in the order of the archive."""
-
-    path: Path
-    members: dict[str, int]
-    _open: Callable[[str], IO[bytes]]
-
-    def open(self, name: str, limit: int = MAX_MEMBER) -> IO[bytes]:
-        """Opens a member for reading; InputError where it unpacks to more than ``limit`` bytes."""
-        if self.members[name] > limit:
-            raise InputError(
-                f"{self.path}: member {name[:120]!r} unpacks to {self.members[name]:,} bytes, more than {limit:,}"
-            )
-        return self._open(name)
-
-
 @contextmanager
-def open_archive(path: Path) -> Iterator[Archive]:
+def open_archive(path: Path) -> Iterator[Tree]:
     """Opens a zip or tar file.
 
     Raises:
@@ -73,12 +54,14 @@ def open_archive(path: Path) -> Iterator[Archive]:
         if isinstance(error, OSError) and error.errno is not None:  # a plain file error, such as a missing permission
             raise
         reason = str(error).partition("\n")[0].rstrip(":")[:160]
-        raise InputError(f"{path}: the archive is damaged or incomplete ({reason}); download it again") from None
+        raise InputError(
+            f"{path}: the archive is damaged or incomplete, or the file is none ({reason}); download it again"
+        ) from None
 
 
-def _zip(path: Path, archive: zipfile.ZipFile) -> Archive:
-    files = [member for member in archive.infolist() if not member.filename.endswith("/")]
-    check_zip(path, files, MOST_MEMBERS, MOST_BYTES)
+def _zip(path: Path, archive: zipfile.ZipFile) -> Tree:
+    files = [member for member in archive.infolist() if not member.filename.endswith(("/", "\\"))]
+    check_zip(path, files, MOST_FILES, MOST_BYTES)
     for member in files:
         _check_name(path, member.filename)
         if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -90,11 +73,12 @@ def _zip(path: Path, archive: zipfile.ZipFile) -> Archive:
         except (RuntimeError, NotImplementedError) as error:  # a password, an unknown compression
             raise InputError(f"{path}: {error}; unpack it and give the folder") from None
 
-    return Archive(path, {member.filename: member.file_size for member in files}, unzip)
+    return make_tree(path, [(member.filename, member.file_size) for member in files], unzip)
 
 
-def _tar(path: Path, tar: tarfile.TarFile) -> Archive:
+def _tar(path: Path, tar: tarfile.TarFile) -> Tree:
     members: dict[str, tarfile.TarInfo] = {}
+    sizes: list[tuple[str, int]] = []
     total = 0
     for member in tar:  # checked one by one, as the next one's header stands behind this one's contents
         _check_name(path, member.name)
@@ -103,15 +87,16 @@ def _tar(path: Path, tar: tarfile.TarFile) -> Archive:
         if not member.isfile() or member.issparse():
             raise _special(path, member.name)
         members[member.name] = member
+        sizes.append((member.name, member.size))
         total += member.size
-        check_growth(path, len(members), total, MOST_MEMBERS, MOST_BYTES)
+        check_growth(path, len(sizes), total, MOST_FILES, MOST_BYTES)
 
     def extract(name: str) -> IO[bytes]:
         stream = tar.extractfile(members[name])
         assert stream is not None  # a plain file has contents
         return stream
 
-    return Archive(path, {name: member.size for name, member in members.items()}, extract)
+    return make_tree(path, sizes, extract)
 
 
 def _special(path: Path, name: str) -> InputError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,9 @@ from ..files.npz import load_npz
 from ..files.parquet import read_table
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .fer2013 import STRICT, Faces, PixelError, Reading, parse_pixels
-from .folders import MAX_IMAGE_BYTES, decode
 from .names import Classes, emotion, subject_names, usage_code
+from .parts import parts_of_files
+from .pictures import MAX_IMAGE_BYTES, Pictures, one_depth
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,8 +68,8 @@ def read_npz(path: Path, how: Reading = STRICT) -> Faces:
     return Faces(images.astype(np.uint8, copy=False), numbers, usage, classes, subjects)
 
 
-def read_parquet(paths: Sequence[Path], where: str, how: Reading = STRICT) -> Faces:
-    """Reads the parquet files of one data set, in the order train, validation, test.
+def read_parquet(paths: Sequence[Path], root: Path, how: Reading = STRICT) -> Faces:
+    """Reads the parquet files of one data set below ``root``, a folder, in the order train, validation, test.
 
     Columns: ``image`` (bytes of an image file, or a struct with ``bytes``) or ``pixels`` (text); ``label`` or ``emotion``
     (number or name); ``usage`` or ``split``, if there, else the split is read from file names such as
@@ -79,7 +79,8 @@ def read_parquet(paths: Sequence[Path], where: str, how: Reading = STRICT) -> Fa
     Raises:
         InputError: unreadable file, missing column, a bad value (with its row).
     """
-    splits = {path: _split_of(path) for path in paths}
+    where = str(paths[0] if len(paths) == 1 else root)
+    splits = dict(zip(paths, parts_of_files(paths, root), strict=True))
     ordered = sorted(paths, key=lambda path: (-1 if splits[path] is None else splits[path], path))
     parts = [_read_parquet_file(path, splits[path], how) for path in ordered]
     if how.foreign:
@@ -93,6 +94,7 @@ def read_parquet(paths: Sequence[Path], where: str, how: Reading = STRICT) -> Fa
         np.concatenate(usages) if usages else None,
         parts[0].classes,
         np.concatenate([part.subjects for part in parts if part.subjects is not None]) if how.subject else None,
+        notes=one_depth([part.notes for part in parts], where),
     )
     if not len(faces.labels):
         raise InputError(f"{where}: no rows")
@@ -104,12 +106,6 @@ def _in_common_classes(parts: Sequence[Faces]) -> list[Faces]:
     classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
     codes = [np.array([classes.index(name) for name in part.classes], np.int8) for part in parts]
     return [part._replace(labels=code[part.labels], classes=classes) for part, code in zip(parts, codes, strict=True)]
-
-
-def _split_of(path: Path) -> int | None:
-    """The usage that a file name (train-00000-of-00001.parquet) or its folder (train/0000.parquet) tells, or None."""
-    word = re.split(r"[^A-Za-z]", path.stem)[0]
-    return usage_code(word) if usage_code(word) is not None else usage_code(path.parent.name)
 
 
 def _read_parquet_file(path: Path, split: int | None, how: Reading) -> Faces:
@@ -137,7 +133,8 @@ def _read_parquet_file(path: Path, split: int | None, how: Reading) -> Faces:
         if subject is None
         else subject_names(["" if value is None else str(value) for value in table.column(subject).to_pylist()], where)
     )
-    return Faces(_images(table.column(image), where), labels, codes, classes, subjects)
+    images, notes = _images(table.column(image), where)
+    return Faces(images, labels, codes, classes, subjects, notes=notes)
 
 
 def _shown(path: Path) -> str:
@@ -148,18 +145,17 @@ def _shown(path: Path) -> str:
     return ", ".join(name[:20] for name in names[:12]) or "nothing"
 
 
-def _images(column: pa.ChunkedArray, where: str) -> np.ndarray:
-    """Image files as bytes or {"bytes": ...}, or texts of pixels -> (N, 48, 48) uint8."""
+def _images(column: pa.ChunkedArray, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Image files as bytes or {"bytes": ...}, or texts of pixels -> (N, 48, 48) uint8, and notes on their depth."""
     import pyarrow as pa
 
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         try:
-            return parse_pixels(["" if text is None else text for text in column.to_pylist()]).reshape(
-                -1, IMAGE_SIZE, IMAGE_SIZE
-            )
+            pixels = parse_pixels(["" if text is None else text for text in column.to_pylist()])
+            return pixels.reshape(-1, IMAGE_SIZE, IMAGE_SIZE), ()
         except PixelError as error:
             raise InputError(f"{where}, row {error.row}, column pixels: {error}") from None
-    images = np.empty((len(column), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    pictures = Pictures(len(column), where)
     for row, scalar in enumerate(column):
         value = scalar.as_py()
         content = value.get("bytes") if isinstance(value, dict) else value
@@ -171,8 +167,8 @@ def _images(column: pa.ChunkedArray, where: str) -> np.ndarray:
             raise InputError(
                 f"{where}, row {row}: an image of {len(content):,} bytes; {MAX_IMAGE_BYTES:,} are the limit"
             )
-        images[row] = decode(content, f"{where}, row {row}")
-    return images
+        pictures.put(row, content, f"{where}, row {row}")
+    return pictures.done()
 
 
 def _labels(

@@ -76,6 +76,20 @@ def fill(
     return np.sort(np.concatenate(drawn)).astype(np.int64)
 
 
+def check_fill(
+    train_labels: np.ndarray, other: Dataset, classes: tuple[str, ...], *, avoid: np.ndarray | None = None
+) -> None:
+    """Raises InputError where ``fill`` would bring in no image, and says why; the arguments are those of ``fill``."""
+    if len(fill(train_labels, other, classes, 0, avoid=avoid)):
+        return
+    reason = "the classes that lack images are none of its, or all its images of them stand in validation or test"
+    if not any(_gaps(train_labels, len(classes))):
+        reason = "all classes of the training part have as many images"
+    elif other.usage is not None and not (other.usage == 0).any():
+        reason = "it has no images of a training part"
+    raise InputError(f"--fill {other.source}: fills nothing, because {reason}; leave it out or give other data")
+
+
 def _gaps(labels: np.ndarray, classes: int) -> list[int]:
     """Rows that each class lacks to be as large as the largest."""
     counts = np.bincount(labels, minlength=classes)

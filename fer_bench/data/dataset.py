@@ -47,6 +47,8 @@ class Dataset:
         name: short name for folders and tables, such as ``fer2013`` or ``fer2013-six``.
         source: where it was read from, for people.
         digest: sha256 of all of the above but name and source; computed when not given.
+        left_out: a text for each kind of file that lies there and was not read, with their number and first names.
+        notes: a text for each thing that was decided in reading, such as the depth of pixels of 16 bits.
     """
 
     images: np.ndarray = field(repr=False)
@@ -56,6 +58,8 @@ class Dataset:
     name: str
     source: str
     digest: str = field(default="")
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.labels)

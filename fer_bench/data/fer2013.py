@@ -31,7 +31,8 @@ LONGEST_LINE, MOST_COLUMNS = 1 << 16, 1000
 class Faces(NamedTuple):
     """What a reader returns: images (N, 48, 48) uint8, labels (N,) int8, usage (N,) int8 or None, class names.
 
-    ``subjects`` (N,) names whom each image shows, where the reader was told where that stands.
+    ``subjects`` (N,) names whom each image shows, where the reader was told where that stands. ``left_out`` and
+    ``notes`` are those of ``Dataset``.
     """
 
     images: np.ndarray
@@ -39,6 +40,8 @@ class Faces(NamedTuple):
     usage: np.ndarray | None
     classes: tuple[str, ...] = EMOTIONS
     subjects: np.ndarray | None = None
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Reading(NamedTuple):

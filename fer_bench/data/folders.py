@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import os
-import warnings
-from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import InputError, brief
-from .archives import ARCHIVE_SUFFIXES, Archive
-from .dataset import EMOTIONS, IMAGE_SIZE
+from .beside import check_beside
+from .dataset import EMOTIONS, USAGES
 from .fer2013 import STRICT, Faces, Reading
 from .names import MOST_CLASSES, check_names, emotion, merged_classes, subject_names, usage_code
+from .parts import part_in, parts_told
+from .pictures import MAX_IMAGE_BYTES, Pictures
+from .tree import Tree, counted
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 #: What names the subject in an image folder: a folder of its own inside that of the emotion.
 FOLDER = "folder"
-#: An image file beyond this is no face; it bounds what one member of an archive can unpack to.
-MAX_IMAGE_BYTES = 64 << 20
-#: No camera's picture of a face is larger; a file of a few bytes can claim any number.
-MAX_PIXELS = 50_000_000
-#: The readers of Pillow that are given a file, whatever its name says: its one for EPS, say, starts Ghostscript.
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+#: A file name that tells an emotion: the word, and a number.
+_LABELLED = re.compile(r"([A-Za-z]+)[ _.()-]*[0-9]+\)?")
 
 
 class _Place(NamedTuple):
@@ -39,92 +32,80 @@ class _Place(NamedTuple):
     name: str
 
 
-def walk(folder: Path) -> Iterator[PurePosixPath]:
-    """The files below ``folder`` as paths relative to it, sorted; hidden ones are left out."""
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        relative = PurePosixPath(Path(root).relative_to(folder).as_posix())
-        yield from (relative / name for name in sorted(files) if not name.startswith("."))
+def read_images(
+    tree: Tree, paths: list[PurePosixPath], tables: Sequence[PurePosixPath] = (), how: Reading = STRICT
+) -> Faces:
+    """Images whose label is the name of their folder, and whose usage is told by a folder around or inside that one.
 
-
-def read_folder(folder: Path, how: Reading = STRICT) -> Faces:
-    """Reads the images below ``folder``; see ``read_tree``."""
-    paths = [path for path in walk(folder) if is_image(path)]
-    return read_tree(paths, (_content(folder / path) for path in paths), str(folder), how)
-
-
-def _content(path: Path) -> bytes:
-    if not path.is_file():  # a pipe would be waited on for ever
-        raise InputError(f"{path}: not a plain file")
-    if path.stat().st_size > MAX_IMAGE_BYTES:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes; an image of a face has {MAX_IMAGE_BYTES:,} at most")
-    return path.read_bytes()
-
-
-def read_archived_folder(archive: Archive, how: Reading = STRICT) -> Faces:
-    """Reads the images inside an archive, in place; see ``read_tree``."""
-    names = [name for name in archive.members if is_image(PurePosixPath(name))]
-    inner = next((name for name in archive.members if name.lower().endswith(ARCHIVE_SUFFIXES)), None)
-    if not names and inner is not None:
-        raise InputError(
-            f"{archive.path}: no images and no CSV, but archive {inner[:120]!r} inside; unpack that and give it"
-        )
-    return read_tree(
-        [PurePosixPath(name) for name in names],
-        (archive.open(name, MAX_IMAGE_BYTES).read() for name in names),
-        str(archive.path),
-        how,
-    )
-
-
-def is_image(path: PurePosixPath) -> bool:
-    """Whether a file is an image by its name, and not a hidden one or one of macOS's shadows."""
-    shadow = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-    return path.suffix.lower() in IMAGE_SUFFIXES and not shadow
-
-
-def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str, how: Reading = STRICT) -> Faces:
-    """Images whose label is the name of their folder, and whose usage is the name of the folder above, if that is one.
-
-    Within a usage folder, a file name such as ``PrivateTest_123.jpg`` tells the usage better than the folder does.
+    In a test folder, a file name such as ``PrivateTest_123.jpg`` tells the usage better than the folder does. Without
+    folders for the parts, file names tell none: they may be older than the split that the images now have.
     Where all file names are different numbers, as our own export writes them, rows come in that order (so that the
     digest equals that of the file exported from), else sorted by usage, class and name. Any size and mode is turned
     into 48x48 gray.
 
     Where the subject is a "folder", it is one between an emotion's and its images: happy/S001/1.png.
 
+    ``tables`` are those that lie beside the images; see ``check_beside``.
+
     Raises:
-        InputError: no images, an unknown emotion, folders that aren't one tree, an unreadable image.
+        InputError: an unknown emotion, folders that aren't one tree, names or tables that contradict the folders, an
+            unreadable image.
     """
-    if not paths:
-        raise InputError(
-            f"{where}: no images and no CSV; expected train/happy/1.png, happy/1.png or fer2013.csv inside"
-        )
+    where = str(tree.path)
     if how.subject not in ("", FOLDER):
         raise InputError(f"{where}: image folders have no column {how.subject!r}; --subject {FOLDER} is for them")
-    homes = [path.parent.parent if how.subject else path.parent for path in paths]
+    homes, around = _homes(paths, where, how)
     labels, classes = _labels(paths, homes, where, how)
-    usages = _usages(paths, homes, where)
+    _check_file_names(paths, [classes[label] for label in labels], where)
+    check_beside(tree, tables, {path: classes[label] for path, label in zip(paths, labels, strict=True)})
+    usages = _usages(paths, around, where)
     places = [
         _Place(-1 if usage is None else usage, label, path.name)
         for path, label, usage in zip(paths, labels, usages, strict=True)
     ]
-    images = np.empty((len(paths), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
-    for row, (path, content) in enumerate(zip(paths, contents, strict=True)):
-        images[row] = decode(content, f"{where}: {brief(path, 120)}")
-
     stems = [path.stem for path in paths]
     numbered = all(stem.isascii() and stem.isdigit() for stem in stems) and len({int(stem) for stem in stems}) == len(
         stems
     )
-    order = sorted(range(len(paths)), key=lambda row: int(stems[row]) if numbered else places[row])
+    order = sorted(
+        range(len(paths)), key=lambda n: int(stems[n]) if numbered else (places[n], paths[n].parent.parts, stems[n])
+    )
+    row_of = np.argsort(order)
+    pictures = Pictures(len(paths), where)
+    for path, row in zip(paths, row_of.tolist(), strict=True):
+        with tree.open(path, MAX_IMAGE_BYTES) as stream:
+            pictures.put(row, stream.read(), f"{where}: {brief(path, 120)}")
+    images, notes = pictures.done()
     return Faces(
-        images[order],
+        images,
         np.array(labels, np.int8)[order],
         np.array(usages, np.int8)[order] if usages[0] is not None else None,
         classes,
         subject_names([path.parent.name for path in paths], where)[order] if how.subject else None,
+        notes=(*notes, *_unused_names(paths, usages)),
     )
+
+
+def _homes(paths: list[PurePosixPath], where: str, how: Reading) -> tuple[list[PurePosixPath], list[tuple[str, ...]]]:
+    """The folder of the emotion of each image, and the names of the folders around it, or inside: happy/train/1.png."""
+    folders = [path.parent.parent if how.subject else path.parent for path in paths]
+    inside = any(usage_code(folder.name) is not None and emotion(folder.parent.name) for folder in folders)
+    homes, around = [], []
+    for path, folder in zip(paths, folders, strict=True):
+        turned = inside and usage_code(folder.name) is not None
+        home = folder.parent if turned else folder
+        if not home.name or usage_code(home.name) is not None:
+            if how.subject:
+                raise InputError(
+                    f"{where}: {brief(path, 120)} has no folder for its subject; happy/S001/1.png is wanted"
+                )
+            raise InputError(
+                f"{where}: {brief(path, 120)} stands in no folder of an emotion; happy/1.png or train/happy/1.png is "
+                "wanted: labels in file names or in a table beside are not read"
+            )
+        homes.append(home)
+        around.append((*home.parent.parts, folder.name) if turned else home.parent.parts)
+    return homes, around
 
 
 def _labels(
@@ -138,6 +119,12 @@ def _labels(
             [(path, home) for path, home, name in zip(paths, homes, names, strict=True) if not name], where, how
         )
         names = [name or home.name.strip().lower() for name, home in zip(names, homes, strict=True)]
+    if how.foreign and not known:
+        found = ", ".join(sorted({home.name for home in homes})[:4])
+        raise InputError(
+            f"{where}: no folder has the name of an emotion, only {brief(found, 120)}; happy/1.png is wanted: labels in "
+            "file names or in a table beside are not read"
+        )
     try:
         merged = merged_classes(EMOTIONS, sorted(name for name in known if "+" in name))
         classes = (*merged, *sorted(set(names) - known))
@@ -166,73 +153,75 @@ def _check_others(others: list[tuple[PurePosixPath, PurePosixPath]], where: str,
             )
 
 
-def _usages(paths: list[PurePosixPath], homes: list[PurePosixPath], where: str) -> list[int | None]:
+def _check_file_names(paths: list[PurePosixPath], labels: list[str], where: str) -> None:
+    """Raises InputError where a file is named after another emotion than its folder: sad/happy_01.png."""
+    wrong = [
+        (path, label, said)
+        for path, label in zip(paths, labels, strict=True)
+        if (found := _LABELLED.fullmatch(path.stem)) and (said := emotion(found[1])) and said not in label.split("+")
+    ]
+    if wrong:
+        path, label, said = wrong[0]
+        raise InputError(
+            f"{where}: {brief(path, 120)}: its folder says {label}, its name {said} ({len(wrong):,} of {len(paths):,} "
+            "images contradict so); move it, or give it another name"
+        )
+
+
+def _usages(paths: list[PurePosixPath], around: list[tuple[str, ...]], where: str) -> list[int | None]:
     """The usage of each image, or None for all; InputError where the folders don't make one tree."""
-    usages: list[int | None] = []
-    roots = set()
-    for path, home in zip(paths, homes, strict=True):
-        above = home.parent
-        usage = usage_code(above.name)
-        roots.add(above if usage is None else above.parent)
-        named = path.name.split("_")[0]
-        if usage is not None and named in ("Training", "PublicTest", "PrivateTest"):
-            usage = usage_code(named)
-        usages.append(usage)
+    usages = [usage_code(names[-1]) if names else None for names in around]
+    roots = {names if usage is None else names[:-1] for names, usage in zip(around, usages, strict=True)}
+    if None in usages:
+        told = parts_told(around, where)
+        if None not in told:  # parts named by a word, or further out
+            usages, roots = told, {()}
+            homes = {(usage, names) for usage, names in zip(told, around, strict=True)}
+            if len(homes) > len(set(told)):
+                roots = {names for _, names in homes}
     if len(roots) > 1 or (None in usages and set(usages) != {None}):
-        found = ", ".join(sorted({str(home.parent) for home in homes})[:4])
+        found = ", ".join(sorted({"/".join(names) or "." for names in around})[:4])
         raise InputError(
             f"{where}: images stand below {brief(found, 160)}; one tree of train, validation and test is wanted"
         )
-    return usages
+    return _told_by_names(paths, usages, around, where)
 
 
-def decode(content: bytes, where: str) -> np.ndarray:
-    """The bytes of an image file, any size and mode -> (48, 48) uint8, gray.
-
-    Raises:
-        InputError: they are no image, a damaged one, one of more than 50 megapixels, several images in one file, or
-            pixels that have no scale (32 bits, floating point).
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as file:
-                _check_image(file, where)
-                return _gray(file, where)
-    except InputError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{where}: an image of more than {MAX_PIXELS:,} pixels, which are the limit") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{where}: not an image that can be read ({', '.join(_FORMATS)} can)") from None
-    except Exception as error:
-        # Pillow's readers raise whatever they stumble over: OSError, SyntaxError, struct.error, KeyError, ...
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{where}: damaged image ({reason or type(error).__name__})") from error
+def _told_by_names(
+    paths: list[PurePosixPath], usages: list[int | None], around: list[tuple[str, ...]], where: str
+) -> list[int | None]:
+    """The usages, told better by file names; those of Kaggle's (PublicTest_1.jpg) may contradict no folder."""
+    if None in usages:
+        return usages
+    words = [path.stem.split("_")[0] for path in paths]
+    named = [USAGES.index(word) if word in USAGES else None for word in words]
+    wrong = [
+        (path, usage, said)
+        for path, usage, said, names in zip(paths, usages, named, around, strict=True)
+        if said is not None and said != usage and not (usage == 2 and said == 1 and _is_any_test(names))
+    ]
+    if wrong:
+        path, usage, said = wrong[0]
+        raise InputError(
+            f"{where}: {brief(path, 120)}: its folder says {USAGES[usage]}, its name {USAGES[said]} ({len(wrong):,} of "  # type: ignore[index]
+            f"{len(paths):,} images contradict so); where the folders are right, rename the files, to numbers for example"
+        )
+    return [usage if said is None else said for usage, said in zip(usages, named, strict=True)]
 
 
-def _check_image(file: Image.Image, where: str) -> None:
-    """Raises InputError for what is no picture of a face, by what its header says: nothing is decoded yet."""
-    if file.width * file.height > MAX_PIXELS:
-        raise InputError(f"{where}: {file.width} x {file.height} pixels; {MAX_PIXELS:,} are the limit")
-    if getattr(file, "is_animated", False):
-        raise InputError(f"{where}: several images in one file; one is wanted")
-    if file.mode == "F":
-        raise InputError(f"{where}: floating-point pixels, which have no scale; 8 or 16 bits are wanted")
+def _unused_names(paths: list[PurePosixPath], usages: list[int | None]) -> tuple[str, ...]:
+    """That file names tell parts which no folder does, or other ones than the folders."""
+    words = [usage_code(re.split("[^A-Za-z]", path.stem)[0]) for path in paths]
+    told = [path for path, word, usage in zip(paths, words, usages, strict=True) if word is not None and word != usage]
+    if not told:
+        return ()
+    if None in usages:
+        how = "no folder tells one: no part is taken from file names, but from folders train, validation and test"
+    else:
+        how = "its folder tells another: the folders are taken"
+    return (f"{counted('file name', told)}; each tells a part, and {how}",)
 
 
-def _gray(file: Image.Image, where: str) -> np.ndarray:
-    from PIL import Image, ImageOps
-
-    image = ImageOps.exif_transpose(file)
-    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip at 255 instead of scaling
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 0xFFFF:
-            raise InputError(f"{where}: pixels of 32 bits, which have no scale; 8 or 16 bits are wanted")
-        image = Image.fromarray((values >> 8).astype(np.uint8))
-    image = image.convert("L")
-    if image.size != (IMAGE_SIZE, IMAGE_SIZE):
-        image = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
-    return np.asarray(image)
+def _is_any_test(names: Sequence[str]) -> bool:
+    """Whether folders say "test" alone, which holds both of Kaggle's."""
+    return not any("private" in name.lower() for name in names if part_in(name) == 2)

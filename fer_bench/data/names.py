@@ -29,6 +29,7 @@ _USAGES = {name.lower(): code for code, name in enumerate(USAGES)} | {
     "val": 1,
     "dev": 1,
     "test": 2,
+    "testing": 2,
 }
 
 

@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ..errors import InputError
-from .archives import ARCHIVE_SUFFIXES, Archive, open_archive
+from .archives import ARCHIVE_SUFFIXES, open_archive
 from .dataset import EMOTIONS, Dataset
-from .fer2013 import CSV_NAMES, STRICT, Faces, Reading, read_csv
+from .fer2013 import STRICT, Faces, Reading, read_csv
 from .names import slug
+from .tree import Tree, counted, folder_tree
 
 #: Images in FER-2013, all usages together.
 FER2013_IMAGES = 35_887
@@ -45,7 +46,14 @@ def read_foreign(path: Path, subject: str = "") -> tuple[Dataset, np.ndarray | N
 def _dataset(path: Path, faces: Faces) -> Dataset:
     try:
         return Dataset(
-            faces.images, faces.labels, faces.usage, faces.classes, name=_name(path, faces), source=path.name
+            faces.images,
+            faces.labels,
+            faces.usage,
+            faces.classes,
+            name=_name(path, faces),
+            source=path.name,
+            left_out=faces.left_out,
+            notes=faces.notes,
         )
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
@@ -55,9 +63,9 @@ def _read(path: Path, how: Reading) -> Faces:
     if not path.exists():
         raise InputError(f"no such file or folder: {path}; give the path of a data set")
     try:
-        return _read_folder(path, how) if path.is_dir() else _read_file(path, how)
+        return _read_tree(folder_tree(path), how) if path.is_dir() else _read_file(path, how)
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
+        raise InputError(f"{error.filename or path}: can't be read ({error.strerror or error})") from None
 
 
 def check_plain(path: Path) -> None:
@@ -73,7 +81,7 @@ def _read_file(path: Path, how: Reading) -> Faces:
         return read_csv(lambda: path.open("rb"), str(path), how)
     if name.endswith(ARCHIVE_SUFFIXES):
         with open_archive(path) as archive:
-            return _read_archive(archive, how)
+            return _read_tree(archive, how)
     if name.endswith(".npz"):
         from .arrays import read_npz
 
@@ -81,37 +89,53 @@ def _read_file(path: Path, how: Reading) -> Faces:
     if name.endswith(".parquet"):
         from .arrays import read_parquet
 
-        return read_parquet([path], str(path), how)
+        return read_parquet([path], path.parent, how)
     forms = ", ".join((".csv", *ARCHIVE_SUFFIXES, ".npz", ".parquet"))
     raise InputError(f"{path}: of no known form; a folder or a file ending in {forms} is wanted")
 
 
-def _read_archive(archive: Archive, how: Reading) -> Faces:
-    from .folders import read_archived_folder
+def _read_tree(tree: Tree, how: Reading) -> Faces:
+    """Reads the one data set that a folder or an archive holds; counts and names every file that is none of it."""
+    from .contents import contents, face_tables, nothing_found
 
-    tables = [name for name in archive.members if name.lower().endswith(".csv") and "__MACOSX" not in name]
-    known = [name for wanted in CSV_NAMES for name in tables if PurePosixPath(name).name.lower() == wanted]
-    if known or len(tables) == 1:
-        table = (known or tables)[0]
-        return read_csv(partial(archive.open, table), f"{archive.path}: {table}", how)
-    return read_archived_folder(archive, how)
+    found = contents(tree)
+    tables = face_tables(tree, found)
+    forms = {
+        "table": tables,
+        "parquet file": found.parquet,
+        ".npz file": found.arrays,
+        "image": found.sorted_images(),
+    }
+    there = {what: paths for what, paths in forms.items() if paths}
+    if len(there) > 1 or len(tables) > 1 or len(found.arrays) > 1:
+        several = "; ".join(counted(what, paths, 2) for what, paths in there.items())
+        raise InputError(f"{tree.path}: more than one set of faces: {several}; give one of them")
+    if tables:
+        used = tables
+        faces = read_csv(partial(tree.open, tables[0]), f"{tree.path}: {tables[0]}", how)
+    elif found.parquet or found.arrays:
+        used = found.parquet or found.arrays
+        faces = _read_binary(tree, used, how)
+    elif found.images:
+        from .folders import read_images
+
+        used = found.images
+        faces = read_images(tree, found.images, found.tables, how)
+    else:
+        raise nothing_found(tree, found)
+    return faces._replace(left_out=found.left_out(tree, used))
 
 
-def _read_folder(folder: Path, how: Reading) -> Faces:
-    from .folders import read_folder, walk
+def _read_binary(tree: Tree, names: list[PurePosixPath], how: Reading) -> Faces:
+    """Reads parquet files, or one .npz file, of a folder."""
+    from .arrays import read_npz, read_parquet
 
-    files = sorted([*folder.iterdir(), *folder.glob("*/*.csv")], key=lambda path: (len(path.parts), path))
-    table = next((path for wanted in CSV_NAMES for path in files if path.name.lower() == wanted), None)
-    if table is not None:
-        return _read_file(table, how)
-    parquet = [folder / path for path in walk(folder) if path.suffix.lower() == ".parquet"]
-    if parquet:
-        from .arrays import read_parquet
-
-        for path in parquet:
-            check_plain(path)
-        return read_parquet(parquet, str(folder), how)
-    return read_folder(folder, how)
+    if not tree.on_disk:
+        raise InputError(
+            f"{tree.path}: holds {names[0]}, which can't be read inside an archive; unpack it and give that"
+        )
+    paths = [tree.place(name) for name in names]
+    return read_npz(paths[0], how) if names[0].suffix.lower() == ".npz" else read_parquet(paths, tree.path, how)
 
 
 def _name(path: Path, faces: Faces) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..api import registry
 from ..api.runner import Runner, RunnerInfo
-from ..data.balance import Balance, balanced, fill
+from ..data.balance import Balance, balanced, check_fill, fill
 from ..data.dataset import Dataset
 from ..data.match import labels_in
 from ..data.splits import Split, expand, limit_rows, make_split
@@ -162,6 +162,7 @@ def plan(
     if options.keep_epochs and not options.models:
         raise InputError("--keep-epochs keeps models, and --no-models does not: leave one of them out")
     jobs: dict[str, Job] = {}
+    filled: set[tuple[str, int | None]] = set()  # what the second data set was seen to fill
     for split_name in [name for wanted in splits for name in expand(wanted)]:
         whole = make_split(dataset, split_name)
         if options.keep_epochs and options.checkpoint == "validation" and not len(whole.validation):
@@ -180,6 +181,10 @@ def plan(
                 raise InputError(f"runner {name} is no Keras model: --keep-epochs has nothing to keep there")
             budget = _budget(runner_class.info, dataset, options)
             split = whole if budget.limit is None else limit_rows(whole, dataset, budget.limit, seed=0)
+            if fill_from is not None and (split_name, budget.limit) not in filled:
+                held_out = dataset.images[np.concatenate([split.validation, split.test])]
+                check_fill(dataset.labels[split.train], fill_from, dataset.classes, avoid=held_out)
+                filled.add((split_name, budget.limit))
             for recipe in recipes_of(runner_class, options.recipe, spec, explicit):
                 runner = runner_class(recipe, **params)
                 on_train = asked_for(options.train_scores, recipe)

@@ -117,6 +117,7 @@ def test_a_record_that_cannot_be_read_blocks_its_own_job_only(cli, tmp_path):
         (["run", "svm", "--device", "gpu:99"], "gpu"),
         (["run", "svm", "--device", "tpu"], "tpu"),
         (["run", "svm", "--fill", "no-such-folder"], "no-such-folder"),
+        (["run", "svm", "--fill", "synthetic"], "fills nothing, because all classes"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(cli, arguments, words):

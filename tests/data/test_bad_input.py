@@ -255,7 +255,7 @@ def test_a_zip_file_of_millions_of_repeated_bytes(tmp_path: Path) -> None:
 def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "happy").mkdir()
     os.mkfifo(tmp_path / "happy/1.png")
-    assert "not a plain file" in message(tmp_path)
+    assert "happy/1.png: neither a plain file nor a folder" in message(tmp_path)
     os.mkfifo(tmp_path / "fer2013.csv")
     assert "neither a plain file nor a folder" in message(tmp_path)
     assert "neither a plain file nor a folder" in message(tmp_path / "fer2013.csv")

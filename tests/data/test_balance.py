@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from fer_bench.data.balance import balanced, fill
+from fer_bench.data.balance import balanced, check_fill, fill
 from fer_bench.data.dataset import EMOTIONS, Dataset
 from fer_bench.data.match import labels_in
 from fer_bench.errors import InputError
@@ -90,3 +90,19 @@ def test_classes_of_the_other_set_are_mapped_by_name() -> None:
     assert labels_in(EMOTIONS, merged).tolist() == [-1]
     with pytest.raises(InputError, match="can't fill"):
         fill(np.array([0]), merged, EMOTIONS, 0)
+
+
+@pytest.mark.parametrize(
+    ("train", "foreign", "usage", "reason"),
+    [
+        ([0, 0, 1], [1, 1], [1, 2], "it has no images of a training part"),
+        ([0, 1], [0, 1], None, "all classes of the training part have as many"),
+        ([0, 0, 1], [0, 0], None, "the classes that lack images are none of its"),
+    ],
+)
+def test_a_fill_of_nothing_is_refused(
+    train: list[int], foreign: list[int], usage: list[int] | None, reason: str
+) -> None:
+    with pytest.raises(InputError, match=f"--fill other: fills nothing, because {reason}"):
+        check_fill(np.array(train), other(foreign, usage), EMOTIONS[:2])
+    check_fill(np.array([0, 0, 1]), other([1, 1], [0, 2]), EMOTIONS[:2])

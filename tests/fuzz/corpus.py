@@ -30,10 +30,27 @@ def picture(row: int, kind: str = "PNG") -> bytes:
     return out.getvalue()
 
 
+def _deep(kind: str) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(IMAGES[0].astype(np.uint16) << 4).save(out, kind)
+    return out.getvalue()
+
+
 KINDS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 TREE = {
     f"{('train', 'validation', 'test')[row % 3]}/{EMOTIONS[row]}/{row}.{KINDS[row].lower()}": picture(row, KINDS[row])
     for row in range(ROWS)
+}
+
+
+#: The same with what else lies in such folders, and with pixels of 16 bits.
+FULL_TREE = {
+    **TREE,
+    "labels.csv": b"file,label\n" + "".join(f"{name},{name.split('/')[1]}\n" for name in TREE).encode(),
+    "train/anger/deep.png": _deep("PNG"),
+    "test/fear/deep.jp2": _deep("JPEG2000"),
+    "test/fear/none": _deep("TIFF"),
+    "test/fear/Thumbs.db": b"by-product",
 }
 
 
@@ -99,6 +116,7 @@ FILES: dict[str, bytes] = {
     "faces.zip": zipped(TREE),
     "table.tar.gz": tarred({"fer2013/fer2013.csv": table()}),
     "faces.tar": tarred(TREE, packed=False),
+    "full.zip": zipped(FULL_TREE),
     "faces.npz": arrays(images=IMAGES, labels=LABELS, usage=USAGE, subject=[f"s{row}" for row in range(ROWS)]),
     "faces.parquet": columns({
         "image": [{"bytes": picture(row), "path": f"{row}.png"} for row in range(ROWS)],

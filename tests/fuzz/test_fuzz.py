@@ -15,7 +15,7 @@ from typing import Any
 import mutate
 import numpy as np
 import pytest
-from corpus import FILES, TREE
+from corpus import FILES, FULL_TREE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from watch import peak_bytes, resident_bytes, watched
@@ -197,8 +197,8 @@ def test_what_is_not_spoilt_is_read(name: str, tmp_path: Path) -> None:
 @st.composite
 def trees(draw: st.DrawFn) -> dict[str, bytes | str]:
     """A folder of images with spoilt ones, other names, links (a text is where it leads) and pipes ("")."""
-    files: dict[str, bytes | str] = dict(TREE)
-    for name in draw(st.lists(st.sampled_from(sorted(TREE)), min_size=1, max_size=3, unique=True)):
+    files: dict[str, bytes | str] = dict(FULL_TREE)
+    for name in draw(st.lists(st.sampled_from(sorted(FULL_TREE)), min_size=1, max_size=3, unique=True)):
         content = files.pop(name)
         other = draw(
             st.sampled_from(
@@ -210,6 +210,13 @@ def trees(draw: st.DrawFn) -> dict[str, bytes | str]:
                     ".hidden/x.png",
                     "fer2013.csv",
                     "x.parquet",
+                    "x.npz",
+                    "faces.csv",
+                    "disgust",
+                    "train/happy/1.heic",
+                    "train/happy/no suffix",
+                    "fer_train\\happy\\1.png",
+                    "emotion/train/happy/1.png",
                     "train/happy/S1/1.png",
                 ]
             )
