@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..files.cache import cache_dir, scratch, write_array
 from .dataset import Dataset
 
-_FORMAT = 1  # part of every key: raise it when a reader would read the same file differently
+_FORMAT = 2  # part of every key: raise it when a reader would read the same file differently
 _log = logging.getLogger(__name__)
 
 
@@ -56,6 +56,7 @@ def load(key: str) -> Dataset | None:
             meta["name"],
             meta["source"],
             meta["digest"],
+            str(meta.get("order", "")),
         )
         if len(labels) != meta["images"] or not 0 <= labels.min() <= labels.max() < len(dataset.classes):
             raise ValueError("labels don't fit the classes")
@@ -82,6 +83,7 @@ def store(key: str, dataset: Dataset) -> None:
             "name": dataset.name,
             "source": dataset.source,
             "digest": dataset.digest,
+            "order": dataset.order,
         }
         (new / "meta.json").write_text(json.dumps(meta, indent=2), encoding="utf-8")
         _publish(new, root / key, folder / "old")

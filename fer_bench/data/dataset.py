@@ -43,7 +43,9 @@ class Dataset:
         classes: names of the emotions, in label order.
         name: short name for folders and tables, such as ``fer2013`` or ``fer2013-six``.
         source: where it was read from, for people.
-        digest: sha256 of all of the above but name and source; computed when not given.
+        digest: sha256 of images, labels, usage and classes; computed when not given.
+        order: what label numbers in the source were taken to mean: a name or list that ``load_dataset(classes=...)``
+            knows, "assumed" where it is FER-2013's because nobody said another, "" where labels were names.
     """
 
     images: np.ndarray = field(repr=False)
@@ -53,6 +55,7 @@ class Dataset:
     name: str
     source: str
     digest: str = field(default="")
+    order: str = field(default="")
 
     def __post_init__(self) -> None:
         n = len(self.labels)

@@ -32,6 +32,7 @@ _USAGES = {name.lower(): code for code, name in enumerate(USAGES)} | {
     "val": 1,
     "dev": 1,
     "test": 2,
+    "testing": 2,
 }
 
 
@@ -83,8 +84,14 @@ def check_names(names: Sequence[str], where: str) -> None:
 
 
 def usage_code(text: str) -> int | None:
-    """Index into ``USAGES`` of a usage as releases write it ("PublicTest", "train", "validation", ...), or None."""
-    return _USAGES.get(text.strip().lower())
+    """Index into ``USAGES`` of a usage as releases write it ("PublicTest", "Public Test", "train", ...), or None."""
+    return _USAGES.get(re.sub(r"[\s_-]", "", text).lower())
+
+
+def usages_in(name: str) -> set[int]:
+    """The usages that a file's or folder's name speaks of: of "fer_train-00000", that of "train"."""
+    joined = re.sub(r"(public|private)[^a-z]+test", r"\1test", name.lower())
+    return {code for word in re.split(r"[^a-z]+", joined) if (code := usage_code(word)) is not None}
 
 
 def merged_classes(classes: tuple[str, ...], merges: Iterable[str]) -> tuple[str, ...]:

@@ -12,30 +12,33 @@ from .archives import ARCHIVE_SUFFIXES, Archive, open_archive
 from .dataset import EMOTIONS, Dataset
 from .fer2013 import CSV_NAMES, STRICT, Faces, Reading, read_csv
 from .names import slug
+from .orders import Order
 
 #: Images in FER-2013, all usages together.
 FER2013_IMAGES = 35_887
 
 
-def read(path: Path) -> Dataset:
+def read(path: Path, order: Order | None = None) -> Dataset:
     """Reads any of the forms that FER data is handed around in: CSV, archive, image folders, .npz, parquet.
+
+    ``order`` says what label numbers mean; None where nobody said it.
 
     Raises:
         InputError: nothing there, an unknown form, or a mistake inside, in one line that says where.
     """
-    return _dataset(path, _read(path, STRICT))
+    return _dataset(path, _read(path, STRICT._replace(order=order)))
 
 
-def read_foreign(path: Path, subject: str = "") -> tuple[Dataset, np.ndarray | None]:
+def read_foreign(path: Path, subject: str = "", order: Order | None = None) -> tuple[Dataset, np.ndarray | None]:
     """Reads data that a model is evaluated on: emotions that FER-2013 lacks are classes of their own.
 
     ``subject`` is the column, or for image folders "folder", that says whom an image shows; the second result names the
-    subject of each row, (N,) str, or is None.
+    subject of each row, (N,) str, or is None. ``order`` says what label numbers mean; None where nobody said it.
 
     Raises:
         InputError: as ``read`` does, or the subjects are not there.
     """
-    faces = _read(path, Reading(foreign=True, subject=subject))
+    faces = _read(path, Reading(foreign=True, subject=subject, order=order))
     if faces.subjects is not None and (faces.subjects == "").any():
         row = int((faces.subjects == "").argmax())
         raise InputError(f"{path}, row {row} (from 0): no subject in {subject!r}; each image needs one")
@@ -43,7 +46,15 @@ def read_foreign(path: Path, subject: str = "") -> tuple[Dataset, np.ndarray | N
 
 
 def _dataset(path: Path, faces: Faces) -> Dataset:
-    return Dataset(faces.images, faces.labels, faces.usage, faces.classes, name=_name(path, faces), source=path.name)
+    return Dataset(
+        faces.images,
+        faces.labels,
+        faces.usage,
+        faces.classes,
+        name=_name(path, faces),
+        source=path.name,
+        order=faces.order,
+    )
 
 
 def _read(path: Path, how: Reading) -> Faces:
@@ -74,7 +85,7 @@ def _read_file(path: Path, how: Reading) -> Faces:
 
         return read_npz(path, how)
     if name.endswith(".parquet"):
-        from .arrays import read_parquet
+        from .hugging_face import read_parquet
 
         return read_parquet([path], str(path), how)
     forms = ", ".join((".csv", *ARCHIVE_SUFFIXES, ".npz", ".parquet"))
@@ -101,7 +112,7 @@ def _read_folder(folder: Path, how: Reading) -> Faces:
         return _read_file(table, how)
     parquet = [folder / path for path in walk(folder) if path.suffix.lower() == ".parquet"]
     if parquet:
-        from .arrays import read_parquet
+        from .hugging_face import read_parquet
 
         for path in parquet:
             check_plain(path)

@@ -1,0 +1,289 @@
+"""Faces as the parquet files of Hugging Face data sets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError, brief
+from ..files.parquet import check_rows, read_table
+from .arrays import codes_of, label_codes, usage_codes, usage_of
+from .dataset import IMAGE_SIZE, USAGES
+from .fer2013 import STRICT, Faces, Reading
+from .folders import MAX_IMAGE_BYTES, decode
+from .labels import LABEL_COLUMNS, USAGE_COLUMNS, Labels, is_beside
+from .names import subject_names, usages_in
+from .pixels import PIXELS, PixelError, parse_pixels
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: The columns that hold images, preferred first. The first that can be read is read.
+IMAGE_COLUMNS = ("image", "bytes", "img", "pixels")
+#: Two columns show different pictures where their pixels differ by more on average; compression and resizing do less.
+_DIFFERENT = 16
+
+
+class _Columns(NamedTuple):
+    """The columns of a file, by what they tell, as the table calls them."""
+
+    images: list[str]
+    labels: list[str]
+    usages: list[str]
+    beside: list[str]
+    subject: str | None
+
+
+def read_parquet(paths: Sequence[Path], where: str, how: Reading = STRICT) -> Faces:
+    """Reads the parquet files of one data set, in the order train, validation, test.
+
+    Columns: ``image`` (bytes of an image file, a struct with ``bytes``, or 48 x 48 numbers) or ``pixels`` (text); ``label``
+    or ``emotion`` (number or name); ``usage`` or ``split``, if there, else the split is read from the names of files
+    and folders below ``where``, such as ``train-00000-of-00001.parquet`` or ``train/0000.parquet``. Label numbers follow
+    the names that Hugging Face stored with the column, else ``how.order``, else FER-2013's.
+
+    Raises:
+        InputError: unreadable file, missing column, a bad value (with its row), two statements that contradict each other.
+    """
+    check_rows(paths, PIXELS)
+    splits = {path: _split_of(path, Path(where)) for path in paths}
+    ordered = sorted(paths, key=lambda path: (-1 if splits[path] is None else splits[path], path))
+    parts = [_read_file(path, splits[path], how) for path in ordered]
+    if how.foreign:
+        parts = _in_common_classes(parts)
+    if len({part.classes for part in parts}) > 1 or len({part.usage is None for part in parts}) > 1:
+        raise InputError(f"{where}: the parquet files differ in classes or in whether they say which split they are")
+    usages = [part.usage for part in parts if part.usage is not None]
+    faces = Faces(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate(usages) if usages else None,
+        parts[0].classes,
+        np.concatenate([part.subjects for part in parts if part.subjects is not None]) if how.subject else None,
+        max(part.order for part in parts),
+    )
+    if not len(faces.labels):
+        raise InputError(f"{where}: no rows")
+    return faces
+
+
+def _in_common_classes(parts: Sequence[Faces]) -> list[Faces]:
+    """The parts under the classes of all of them, since each has those that it happens to hold."""
+    classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
+    codes = [np.array([classes.index(name) for name in part.classes], np.int8) for part in parts]
+    return [part._replace(labels=code[part.labels], classes=classes) for part, code in zip(parts, codes, strict=True)]
+
+
+def _split_of(path: Path, root: Path) -> int | None:
+    """The usage that the names of a file and its folders below ``root`` tell (fer_train.parquet, train/0.parquet), or None.
+
+    A name that speaks of several tells nothing. What ``root`` is called does not matter, unless it is the file.
+
+    Raises:
+        InputError: a folder and what is in it tell different ones.
+    """
+    below = path.relative_to(root).with_suffix("") if path != root else Path(path.stem)
+    told = {name: usages_in(name) for name in below.parts}
+    clear = {name: codes.pop() for name, codes in told.items() if len(codes) == 1}
+    if len(set(clear.values())) > 1:
+        said = " and ".join(f"{brief(name)} ({USAGES[code]})" for name, code in clear.items())
+        raise InputError(f"{path}: {said} name different splits; rename one")
+    return next(iter(clear.values()), None)
+
+
+def _read_file(path: Path, split: int | None, how: Reading) -> Faces:
+    where, subject = str(path), how.subject.strip().lower()
+    wanted = {*IMAGE_COLUMNS, *LABEL_COLUMNS, *USAGE_COLUMNS, *filter(None, [subject])}
+    table = read_table(path, lambda name: name in wanted or is_beside(name))
+    columns = _columns(table, path, wanted, how.subject)
+    usages = _usages(table, columns.usages, where)
+    if usages is None and split is not None:
+        usages = np.full(len(table), split, np.int8)
+    labels, codes = _labels(table, columns, where, how)
+    whom = [] if columns.subject is None else table.column(columns.subject).to_pylist()
+    subjects = ["" if value is None else str(value) for value in whom]
+    return Faces(
+        _images(table, columns.images, where),
+        codes,
+        usages,
+        tuple(labels.classes.names),
+        None if columns.subject is None else subject_names(subjects, where),
+        labels.order,
+    )
+
+
+def _columns(table: pa.Table, path: Path, wanted: Collection[str], subject: str) -> _Columns:
+    """Raises InputError where one is missing, or there twice."""
+    columns: dict[str, str] = {}
+    for name in table.column_names:
+        plain = name.strip().lower()
+        if plain in columns and plain in wanted:
+            raise InputError(f"{path}: columns {brief(columns[plain])} and {brief(name)}; leave one of them out")
+        columns[plain] = name
+    images, labels, usages = (
+        [columns[name] for name in names if name in columns] for names in (IMAGE_COLUMNS, LABEL_COLUMNS, USAGE_COLUMNS)
+    )
+    whom = columns.get(subject.strip().lower()) if subject else None
+    for lacking, name in (
+        (not images, "image or pixels"),
+        (not labels, "label or emotion"),
+        (bool(subject) and whom is None, repr(subject)),
+    ):
+        if lacking:
+            raise InputError(f"{path}: no column {name}, only {_shown(path)}")
+    return _Columns(images, labels, usages, [name for plain, name in columns.items() if plain not in wanted], whom)
+
+
+def _shown(path: Path) -> str:
+    """The columns of a parquet file, some of them where there are many."""
+    from pyarrow import parquet
+
+    names = parquet.read_schema(path).names
+    return ", ".join(name[:20] for name in names[:12]) or "nothing"
+
+
+def _usages(table: pa.Table, columns: Sequence[str], where: str) -> np.ndarray | None:
+    """(n,) int8, or None without such a column. Raises InputError for a bad one, or two that differ."""
+    if not columns:
+        return None
+    first, *others = columns
+    values = table.column(first).to_pylist()
+    codes = usage_codes(values, where)
+    for name in others:
+        _check_same(values, table.column(name).to_pylist(), codes, usage_of, where, (first, name))
+    return codes
+
+
+def _labels(table: pa.Table, columns: _Columns, where: str, how: Reading) -> tuple[Labels, np.ndarray]:
+    """The reader of the labels, and the labels, (n,) int8. Raises InputError for a bad one, or two that differ."""
+    metadata = table.schema.metadata or {}
+    first, *others = columns.labels
+    labels = Labels(where, how.order, how.foreign, _hugging_face_names(metadata, first))
+    values = table.column(first).to_pylist()
+    codes = label_codes(values, labels, where)
+    for name in (*others, *columns.beside):
+        stated, numbers = _hugging_face_names(metadata, name), name in others
+
+        def code(value: object, stated: list[str] | None = stated, numbers: bool = numbers) -> int | None:
+            if stated is not None and isinstance(value, int) and 0 <= value < len(stated):
+                value = stated[value]
+            return labels.beside(value, numbers)
+
+        _check_same(values, table.column(name).to_pylist(), codes, code, where, (first, name))
+    return labels, codes
+
+
+def _check_same(
+    values: Sequence[object],
+    others: Sequence[object],
+    codes: np.ndarray,
+    code_of: Callable[[object], int | None],
+    where: str,
+    names: tuple[str, str],
+) -> None:
+    """Raises InputError for the first row in which another column says something else; what is no such value says nothing."""
+    theirs = codes_of(others, code_of)
+    different = (theirs >= 0) & (theirs != codes)
+    if different.any():
+        row = int(different.argmax())
+        raise InputError(
+            f"{where}, row {row}: column {names[0]} has {brief(values[row])}, and column {names[1]} {brief(others[row])}, "
+            "which is something else; correct one, or say with --classes what numbers mean"
+        )
+
+
+def _hugging_face_names(metadata: dict[bytes, bytes], column: str) -> list[str] | None:
+    """The class names that the ``datasets`` library stores in a parquet file's metadata, if it did."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        return [str(name) for name in features[column]["names"]]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def _images(table: pa.Table, columns: Sequence[str], where: str) -> np.ndarray:
+    """(N, 48, 48) uint8 from the first column that can be read; one of plain pixels beside it has to show the same."""
+    kinds = {name: _kind(table.column(name)) for name in columns}
+    first, *others = [name for name, kind in kinds.items() if kind] or columns[:1]
+    images = _decoded(table.column(first), first, where)
+    for name in others:
+        if kinds[name] == "file":
+            continue
+        theirs = _decoded(table.column(name), name, where)
+        differ = np.abs(images.astype(np.int16) - theirs).mean(axis=(1, 2))
+        apart = np.flatnonzero(differ > (_DIFFERENT if kinds[first] == "file" else 0))
+        if len(apart):
+            raise InputError(
+                f"{where}, row {apart[0]}: columns {first} and {name} show different pictures; leave one out"
+            )
+    return images
+
+
+def _kind(column: pa.ChunkedArray) -> str:
+    """What a column of images holds: "text", "numbers", "file", or "" where it can't be read."""
+    import pyarrow as pa
+
+    types, kind = pa.types, column.type
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    if types.is_string(kind) or types.is_large_string(kind):
+        return "text"
+    if types.is_struct(kind):
+        place = kind.get_field_index("bytes")
+        held = place >= 0 and any(chunk.field(place).null_count < len(chunk) for chunk in column.chunks)
+        return "file" if held else ""
+    if types.is_binary(kind) or types.is_large_binary(kind):
+        return "file"
+    while _is_list(kind):
+        kind = kind.value_type
+    return "numbers" if types.is_integer(kind) else ""
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def _decoded(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
+    kind = _kind(column)
+    if kind == "text":
+        try:
+            texts = ["" if text is None else text for text in column.to_pylist()]
+            return parse_pixels(texts).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
+        except PixelError as error:
+            raise InputError(f"{where}, row {error.row}, column {name}: {error}") from None
+    if kind == "numbers" and _is_list(column.type):
+        return _from_lists(column, name, where)
+    images = np.empty((len(column), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    for row, scalar in enumerate(column):
+        value = scalar.as_py()
+        content = value.get("bytes") if isinstance(value, dict) else value
+        if not isinstance(content, bytes):
+            raise InputError(
+                f"{where}, row {row}: the image holds no bytes; save the data set with its images embedded"
+            )
+        if len(content) > MAX_IMAGE_BYTES:
+            raise InputError(
+                f"{where}, row {row}: an image of {len(content):,} bytes; {MAX_IMAGE_BYTES:,} are the limit"
+            )
+        images[row] = decode(content, f"{where}, row {row}")
+    return images
+
+
+def _from_lists(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
+    """Lists of 48 lists of 48 numbers, or of 2,304 -> (N, 48, 48) uint8."""
+    images = np.empty((len(column), PIXELS), np.uint8)
+    for row, scalar in enumerate(column):
+        try:
+            values = np.array(scalar.as_py(), np.int64).ravel()
+        except (TypeError, ValueError, OverflowError):
+            values = np.empty(0, np.int64)
+        if len(values) != PIXELS or values.min() < 0 or values.max() > 255:
+            raise InputError(f"{where}, row {row}, column {name}: no image of 48 x 48 whole numbers from 0 to 255")
+        images[row] = values
+    return images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
