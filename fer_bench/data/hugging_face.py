@@ -38,19 +38,20 @@ class _Columns(NamedTuple):
     subject: str | None
 
 
-def read_parquet(paths: Sequence[Path], where: str, how: Reading = STRICT) -> Faces:
-    """Reads the parquet files of one data set, in the order train, validation, test.
+def read_parquet(paths: Sequence[Path], root: Path, how: Reading = STRICT) -> Faces:
+    """Reads the parquet files of one data set below ``root``, a folder, in the order train, validation, test.
 
     Columns: ``image`` (bytes of an image file, a struct with ``bytes``, or 48 x 48 numbers) or ``pixels`` (text); ``label``
     or ``emotion`` (number or name); ``usage`` or ``split``, if there, else the split is read from the names of files
-    and folders below ``where``, such as ``train-00000-of-00001.parquet`` or ``train/0000.parquet``. Label numbers follow
+    and folders below ``root``, such as ``train-00000-of-00001.parquet`` or ``train/0000.parquet``. Label numbers follow
     the names that Hugging Face stored with the column, else ``how.order``, else FER-2013's.
 
     Raises:
         InputError: unreadable file, missing column, a bad value (with its row), two statements that contradict each other.
     """
     check_rows(paths, PIXELS)
-    splits = {path: _split_of(path, Path(where)) for path in paths}
+    where = str(paths[0] if len(paths) == 1 else root)
+    splits = {path: _split_of(path, root) for path in paths}
     ordered = sorted(paths, key=lambda path: (-1 if splits[path] is None else splits[path], path))
     parts = [_read_file(path, splits[path], how) for path in ordered]
     if how.foreign:
@@ -81,12 +82,12 @@ def _in_common_classes(parts: Sequence[Faces]) -> list[Faces]:
 def _split_of(path: Path, root: Path) -> int | None:
     """The usage that the names of a file and its folders below ``root`` tell (fer_train.parquet, train/0.parquet), or None.
 
-    A name that speaks of several tells nothing. What ``root`` is called does not matter, unless it is the file.
+    A name that speaks of several tells nothing. What ``root`` is called, and what is above it, does not matter.
 
     Raises:
         InputError: a folder and what is in it tell different ones.
     """
-    below = path.relative_to(root).with_suffix("") if path != root else Path(path.stem)
+    below = path.relative_to(root).with_suffix("")
     told = {name: usages_in(name) for name in below.parts}
     clear = {name: codes.pop() for name, codes in told.items() if len(codes) == 1}
     if len(set(clear.values())) > 1:

@@ -116,12 +116,15 @@ def _read(path: Path, order: Order | None) -> Dataset:
 
 def _checked(path: Path, dataset: Dataset) -> Dataset:
     """The data. Raises InputError where its label numbers were read in FER-2013's order, and tell another."""
-    from .orders import ASSUMED, check_counts
+    from .orders import ASSUMED, order_by_counts
 
-    if dataset.order == ASSUMED:
-        counts = dataset.counts()
-        check_counts(str(path), np.array([counts.get(name, 0) for name in EMOTIONS]), dataset.usage is not None)
-    return dataset
+    if dataset.order != ASSUMED:
+        return dataset
+    counts = dataset.counts()
+    found = order_by_counts(
+        str(path), np.array([counts.get(name, 0) for name in EMOTIONS]), marked=dataset.usage is not None
+    )
+    return replace(dataset, order=found)
 
 
 def _read_cached(path: Path, order: Order | None) -> Dataset:
@@ -132,7 +135,7 @@ def _read_cached(path: Path, order: Order | None) -> Dataset:
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror})") from None
     if order is not None:  # the same file under another order is other data
-        key = hashlib.sha256(f"{key}\n{order.text()}".encode()).hexdigest()
+        key = hashlib.sha256(order.text().encode()).hexdigest()[:8] + key
     dataset = load(key)
     if dataset is not None:
         return dataset

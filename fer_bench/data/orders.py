@@ -14,11 +14,12 @@ from .names import LONGEST_NAME, MOST_CLASSES, emotion
 
 #: The name of FER-2013's order where nobody said that it is the data's.
 ASSUMED = "assumed"
+FER2013 = "fer2013"
 _FIRST_SEVEN = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
 _RAF_DB = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 #: Name -> what each number means; docs/guides/data.md has the source of each.
 ORDERS: dict[str, dict[int, str]] = {
-    "fer2013": dict(enumerate(EMOTIONS)),
+    FER2013: dict(enumerate(EMOTIONS)),
     "raf-db": dict(enumerate(_RAF_DB, start=1)),
     "affectnet": dict(enumerate((*_FIRST_SEVEN, "contempt"))),
     "ferplus": dict(enumerate(("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"))),
@@ -67,7 +68,7 @@ def order_of(text: str | None) -> Order:
         InputError: an unknown name, a number or an emotion twice, or too many.
     """
     if text is None or text == ASSUMED:
-        return Order(ASSUMED, ORDERS["fer2013"])
+        return Order(ASSUMED, ORDERS[FER2013])
     known = next((name for name in ORDERS if _plain(name) == _plain(text)), None)
     if known:
         return Order(known, ORDERS[known])
@@ -102,31 +103,36 @@ def told(order: str) -> str:
     """One line for people that says how label numbers were read, by ``Dataset.order``; "" where labels are names."""
     if not order:
         return ""
-    said = "FER-2013's order, which nothing here says; --classes gives another"
-    return f"numbers read as {order_of(order).text()} ({said if order == ASSUMED else f'--classes {order}'})"
+    said = "as given" if order not in ORDERS else f"the order of {order}"
+    if order == ASSUMED:
+        said = "FER-2013's order, which nothing here says; --classes gives another"
+    return f"numbers read as {order_of(order).text()} ({said})"
 
 
-def check_counts(where: str, counts: np.ndarray, marked: bool) -> None:
-    """Refuses label numbers that were read in FER-2013's order, as nobody said another, where their counts tell another.
+def order_by_counts(where: str, counts: np.ndarray, marked: bool) -> str:
+    """What speaks for FER-2013's order, in which label numbers were read as nobody said another, or against it.
 
     Args:
         where: the data, for the message.
         counts: images of each of ``EMOTIONS``, (7,).
         marked: whether the images have FER-2013's usages, too.
 
+    Returns:
+        ``FER2013`` where the counts are exactly those of all its images, else ``ASSUMED``.
+
     Raises:
         InputError: all numbers from 1 to 6 are there and 0 is not, or the counts are those of a known data set's emotions
             under another order.
     """
+    if (counts == _FREQUENCIES[0]).all() or not counts.sum():
+        return FER2013 if counts.sum() else ASSUMED
     shown = ", ".join(f"{count:,} of {number}" for number, count in enumerate(counts.tolist()))
     if not counts[0] and counts[1:].all() and not marked:
         raise InputError(
             f"{where}: label numbers {shown}: do they begin at 1, where FER-2013's begin at 0? Say what they mean with "
             "--classes raf-db, 1=surprise,fear,... or fer2013"
         )
-    if not counts.sum():
-        return
-    own = _divergence(counts, ORDERS["fer2013"])
+    own = _divergence(counts, ORDERS[FER2013])
     other = min(_OTHERS, key=lambda name: _divergence(counts, _OTHERS[name]))
     best = _divergence(counts, _OTHERS[other])
     if best < _NEAR and (own - best) * counts.sum() > _UNLIKELY:
@@ -134,6 +140,7 @@ def check_counts(where: str, counts: np.ndarray, marked: bool) -> None:
             f"{where}: label numbers {shown}: these are the frequencies of emotions in another order than FER-2013's, as "
             f"with --classes {other}; say which it is, with that or with --classes fer2013"
         )
+    return ASSUMED
 
 
 def _divergence(counts: np.ndarray, names: Mapping[int, str]) -> float:

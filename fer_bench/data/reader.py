@@ -87,7 +87,7 @@ def _read_file(path: Path, how: Reading) -> Faces:
     if name.endswith(".parquet"):
         from .hugging_face import read_parquet
 
-        return read_parquet([path], str(path), how)
+        return read_parquet([path], path.parent, how)
     forms = ", ".join((".csv", *ARCHIVE_SUFFIXES, ".npz", ".parquet"))
     raise InputError(f"{path}: of no known form; a folder or a file ending in {forms} is wanted")
 
@@ -116,7 +116,7 @@ def _read_folder(folder: Path, how: Reading) -> Faces:
 
         for path in parquet:
             check_plain(path)
-        return read_parquet(parquet, str(folder), how)
+        return read_parquet(parquet, folder, how)
     return read_folder(folder, how)
 
 
