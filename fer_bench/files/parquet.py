@@ -19,8 +19,7 @@ MOST_ROWS = 1_000_000
 #: Of all values, unpacked. A value that is repeated is stored once, so that a small file can hold very many.
 MOST_BYTES = 4 << 30
 MOST_COLUMNS = 1000
-#: Rows read at a time, and bytes that they may become where each holds all that is stored of its column.
-_ROWS, _BATCH_BYTES = 256, 256 << 20
+_ROWS = 256
 
 
 def read_table(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Table:
@@ -38,7 +37,7 @@ def read_table(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Ta
             twice = next(name for name in names if names.count(name) > 1)
             raise InputError(f"{path}: two columns are called {twice[:40]!r}; leave one of them out")
         batches, size, limit = [], 0, _limit([path])
-        for batch in file.iter_batches(_batch_rows(file, names), columns=names):
+        for batch in file.iter_batches(_batch_rows(file, names, limit), columns=names):
             batches.append(batch)
             size += batch.nbytes
             if size > limit:
@@ -66,12 +65,12 @@ def _limit(paths: Sequence[Path]) -> int:
     return min(MOST_BYTES, max(RATIO_FROM, MOST_RATIO * sum(path.stat().st_size for path in paths)))
 
 
-def _batch_rows(file: parquet.ParquetFile, names: Sequence[str]) -> int:
-    """So few that they stay within bounds even if each repeats the largest value that a column stores once."""
+def _batch_rows(file: parquet.ParquetFile, names: Sequence[str], limit: int) -> int:
+    """Rows to read at a time: so few that half the limit holds them even if each repeats all that a column stores."""
     groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
     chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
     largest = max((c.total_uncompressed_size for c in chunks if c.path_in_schema.split(".")[0] in names), default=0)
-    return max(1, min(_ROWS, _BATCH_BYTES // max(largest, 1)))
+    return max(1, min(_ROWS, limit // 2 // max(largest, 1)))
 
 
 @contextmanager
