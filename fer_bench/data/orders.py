@@ -123,13 +123,13 @@ def order_by_counts(where: str, counts: np.ndarray, marked: bool) -> str:
         ``FER2013`` where the counts are exactly those of all its images, else ``ASSUMED``.
 
     Raises:
-        InputError: all numbers from 1 to 6 are there and 0 is not, or the counts are those of a known data set's emotions
-            under another order.
+        InputError: all numbers from 1 to 6 are there and 0 is not, in other frequencies than those of FER-2013's emotions,
+            or the counts are those of a known data set's emotions under another order.
     """
     if (counts == _FREQUENCIES[0]).all() or not counts.sum():
         return FER2013 if counts.sum() else ASSUMED
     shown = ", ".join(f"{count:,} of {number}" for number, count in enumerate(counts.tolist()))
-    if not counts[0] and counts[1:].all() and not marked:
+    if not counts[0] and counts[1:].all() and not marked and _from(counts[1:], _FREQUENCIES[:1, 1:]) > _NEAR:
         raise InputError(
             f"{where}: label numbers {shown}: do they begin at 1, where FER-2013's begin at 0? Say what they mean with "
             "--classes raf-db, 1=surprise,fear,... or fer2013"
@@ -148,10 +148,14 @@ def order_by_counts(where: str, counts: np.ndarray, marked: bool) -> str:
 def _divergence(counts: np.ndarray, names: Mapping[int, str]) -> float:
     """Of the counts from the frequencies in that release which they resemble most, under an order (Kullback-Leibler)."""
     places = [EMOTIONS.index(names[number]) for number in range(len(EMOTIONS))]
+    return _from(counts, _FREQUENCIES[:, places])
+
+
+def _from(counts: np.ndarray, releases: np.ndarray) -> float:
     there = counts > 0
     shares = counts[there] / counts.sum()
-    releases = (_FREQUENCIES / _FREQUENCIES.sum(axis=1, keepdims=True))[:, places][:, there]
-    return float((shares * np.log(shares / releases)).sum(axis=1).min())
+    expected = (releases / releases.sum(axis=1, keepdims=True))[:, there]
+    return float((shares * np.log(shares / expected)).sum(axis=1).min())
 
 
 def better_order(
