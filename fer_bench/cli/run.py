@@ -20,6 +20,7 @@ from .options import (
     data_options,
     given_data,
     load_plugins,
+    say_numbers,
 )
 from .say import say
 from .tables import print_plan, print_results
@@ -164,6 +165,8 @@ def run_command(
         registry.get(registry.parse(name)[0])
     dataset = given_data(data, classes, labels, merge)
     other = load_dataset(fill) if fill else None
+    if other is not None:
+        say_numbers(other, None)
     planned = plan(dataset, names or registry.specs(), splits, chosen, fill_from=other, explicit=bool(names))
     announce.demo(dataset, chosen)
     announce.left_out(planned, names, chosen)

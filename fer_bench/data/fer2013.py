@@ -160,7 +160,7 @@ def _label_codes(block: dict[str, Any], columns: _Columns, labels: Labels) -> np
         if row is not None:
             meant = [labels.classes.names[code] for code in (codes[row], theirs[row])]
             raise CellError(row, first, f"{_at(block, first, row)} is {meant[0]}, and column {name} has "
-                            f"{_at(block, name, row)}, {meant[1]}; correct one, or say with --classes what numbers mean")  # fmt: skip
+                            f"{_at(block, name, row)}, {meant[1]}; correct or leave out one, or say with --classes what numbers mean")  # fmt: skip
     return codes
 
 

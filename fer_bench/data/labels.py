@@ -14,8 +14,8 @@ from .orders import ASSUMED, ORDERS, Order, order_of
 LABEL_COLUMNS = ("emotion", "label", "labels")
 #: Columns that say to which part an image belongs.
 USAGE_COLUMNS = ("usage", "split")
-#: Other columns that may name the emotion, too ("emotion_name", "class"); not what a model says.
-_BESIDE = re.compile(r"^(?!.*pred).*(emotion|label|class|expression)")
+#: Other columns that may name the emotion, too ("emotion_name", "class"); not what a model says, or what was corrected.
+_BESIDE = re.compile(r"^(?!.*(pred|old|orig|noisy)).*(emotion|label|class|expression)")
 _WHOLE = re.compile(r"(0|[1-9][0-9]{0,2})(\.0*)?")
 
 

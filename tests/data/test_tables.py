@@ -52,6 +52,7 @@ def digest(path: Path) -> str:
         {"labels": LABELS.tolist(), "emotion_name": [WORDS[label].title() for label in LABELS]},
         {"class": ["adult", "child"] * (ROWS // 2)},
         {"predicted_emotion": ["happy"] * ROWS},
+        {"old_label": ["happy"] * ROWS},
         {"split": [("training", "Public Test", "testing")[usage] for usage in USAGE]},
     ],
     ids=lambda changed: "+".join(changed),
@@ -185,6 +186,19 @@ def test_what_a_parquet_file_lies_in_changes_nothing(tmp_path):
         path = as_parquet(tmp_path / name / "faces.parquet", columns)
         found |= {digest(path), digest(path.parent)}
     assert len(found) == 1
+
+
+def test_a_name_that_contradicts_a_column(tmp_path):
+    for name, rows in PARTS.items():
+        columns = {"pixels": PIXELS[rows], "label": LABELS[rows].tolist(), "split": [name] * len(PIXELS[rows])}
+        as_parquet(tmp_path / f"{name}.parquet", columns)
+    assert load_dataset(tmp_path, cache=False).usage.tolist() == [0] * 5 + [1] * 4 + [2] * 5
+    columns["split"] = ["test", "train", *columns["split"][2:]]
+    as_parquet(tmp_path / "test.parquet", columns)
+    with pytest.raises(
+        InputError, match=r"test.parquet, row 1: its column says Training, and the file's name .* PrivateTest"
+    ):
+        load_dataset(tmp_path, cache=False)
 
 
 def test_names_that_tell_two_splits_are_refused(tmp_path):
