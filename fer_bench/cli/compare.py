@@ -44,6 +44,7 @@ def compare_command(
     fail_if_worse: float | None,
     sheet: str | None,
     data: str | None,
+    classes: str | None,
     labels: str,
     merge: tuple[str, ...],
     as_json: bool,
@@ -70,7 +71,7 @@ def compare_command(
     first, second = (select(stored, name, dataset=dataset, split=split) for name in (a, b))
     found = compare(first, second, tta=tta)
     if sheet:
-        draw(found, _dataset_of(first, data, labels, merge), Path(sheet))
+        draw(found, _dataset_of(first, data, classes, labels, merge), Path(sheet))
     click.echo(json.dumps(asdict(found), indent=1) if as_json else text(found))
     loss = -found.accuracy.difference.value
     if fail_if_worse is not None and loss > fail_if_worse + ROUNDING:
@@ -81,11 +82,11 @@ def compare_command(
         sys.exit(1)
 
 
-def _dataset_of(system: System, data: str | None, labels: str, merge: tuple[str, ...]) -> Dataset:
+def _dataset_of(system: System, data: str | None, classes: str | None, labels: str, merge: tuple[str, ...]) -> Dataset:
     """The data set that the system was measured on. Raises InputError where it is another."""
     from ..data.load import load_dataset
 
-    given = load_dataset(data, scheme=labels, merge=merge)
+    given = load_dataset(data, scheme=labels, merge=merge, classes=classes)
     if given.digest != system.board.dataset_digest:
         raise InputError(
             f"--sheet: {given.source} is not the data set of these runs, {system.board.dataset} "

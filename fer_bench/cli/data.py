@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import JSON_OPTION, data_options
-from .say import reading, say, say_data
+from .options import JSON_OPTION, data_options, given_data
+from .say import reading, say, say_numbers
 
 if TYPE_CHECKING:
     from ..data.audit import Audit
@@ -23,15 +23,16 @@ def data_command() -> None:
 @data_command.command(epilog="Example: fer-bench data info --data fer2013.csv --json")
 @data_options
 @JSON_OPTION
-def info(data: str | None, labels: str, merge: tuple[str, ...], as_json: bool) -> None:
+def info(data: str | None, classes: str | None, labels: str, merge: tuple[str, ...], as_json: bool) -> None:
     """Show what the data is and which splits it can give."""
     import json
 
     from ..data.audit import class_counts
     from ..data.load import load_dataset
+    from ..data.orders import order_of, told
     from ..errors import visible
 
-    dataset = load_dataset(data, scheme=labels, merge=merge)
+    dataset = load_dataset(data, scheme=labels, merge=merge, classes=classes)
     counts, splits = class_counts(dataset), _splits(dataset)
     if as_json:
         facts = {
@@ -44,11 +45,16 @@ def info(data: str | None, labels: str, merge: tuple[str, ...], as_json: bool) -
             "left_out": list(dataset.left_out),
             "notes": list(dataset.notes),
             "splits": splits,
+            "numbers": dict(order_of(dataset.order).names) if dataset.order else None,
+            "numbers_by": dataset.order or None,
         }
         click.echo(json.dumps(facts, indent=1))
         return
     click.echo(f"{dataset.name}: {dataset.source}\n{len(dataset):,} images, digest {dataset.digest}")
-    click.echo("\n".join([*map(visible, reading(dataset)), ""]))
+    lines = [*([told(dataset.order)] if dataset.order else []), *reading(dataset)]
+    click.echo("\n".join([*map(visible, lines), ""]))
+    if classes and not dataset.order:
+        say_numbers(dataset, classes)
     click.echo(_count_table(counts, list(dataset.classes)))
     click.echo("\nSplits")
     for name, sizes in splits.items():
@@ -98,19 +104,19 @@ def _count_table(counts: dict[str, dict[str, int]], classes: list[str]) -> str:
 @data_options
 @click.option("--out", metavar="DIR", help="Folder for audit.json, classes.png, samples.png. [default: audit-<name>]")
 @JSON_OPTION
-def audit(data: str | None, labels: str, merge: tuple[str, ...], out: str | None, as_json: bool) -> None:
+def audit(
+    data: str | None, classes: str | None, labels: str, merge: tuple[str, ...], out: str | None, as_json: bool
+) -> None:
     """Count classes, duplicates, test images in train, contradicting labels, blank images; draw chart and samples.
 
     Rows are counted from 0, as read. Writes audit.json (with the rows of every finding), classes.png, and samples.png.
     """
     from ..data.audit import audit as examine
     from ..data.audit_plots import draw_classes, draw_samples
-    from ..data.load import load_dataset
     from ..errors import InputError
     from ..files import durable
 
-    dataset = load_dataset(data, scheme=labels, merge=merge)
-    say_data(dataset)
+    dataset = given_data(data, classes, labels, merge)
     found = examine(dataset)
     folder = Path(out or f"audit-{dataset.name}")
     try:
@@ -178,7 +184,9 @@ def download(as_json: bool) -> None:
     help="png keeps every pixel; jpg changes them, so that duplicates and scores change too.",
 )
 @JSON_OPTION
-def export(data: str | None, labels: str, merge: tuple[str, ...], out: str, picture: Any, as_json: bool) -> None:
+def export(
+    data: str | None, classes: str | None, labels: str, merge: tuple[str, ...], out: str, picture: Any, as_json: bool
+) -> None:
     """Write the images as DIR/train|validation|test/EMOTION/ROW.png; without usages, as DIR/EMOTION/ROW.png.
 
     The folder can be given as --data again, and PNG then gives the same digest.
@@ -187,10 +195,8 @@ def export(data: str | None, labels: str, merge: tuple[str, ...], out: str, pict
     import sys
 
     from ..data.export import export as write
-    from ..data.load import load_dataset
 
-    dataset = load_dataset(data, scheme=labels, merge=merge)
-    say_data(dataset)
+    dataset = given_data(data, classes, labels, merge)
     with click.progressbar(length=len(dataset), label="images", file=sys.stderr, update_min_steps=500) as bar:
         write(dataset, Path(out), format=picture, progress=bar.update)
     facts = {"folder": out, "format": picture, "images": len(dataset), "digest": dataset.digest}

@@ -44,6 +44,7 @@ def ensemble_command(
     split: str | None,
     results: str,
     data: str | None,
+    classes: str | None,
     labels: str,
     merge: tuple[str, ...],
     force: bool,
@@ -72,7 +73,7 @@ def ensemble_command(
     candidates = [run for given in runs for run in select(stored, given, dataset=dataset, split=split).runs]
     if len(candidates) == 1:
         raise InputError(f"{candidates[0].record.job.runner} is one run, which is no ensemble; name two or more")
-    at_hand, lacking = split_at_hand(candidates[0], data, labels, merge)
+    at_hand, lacking = split_at_hand(candidates[0], data, classes, labels, merge)
     made = average(candidates, name, chosen=choose, weights=weights, tta=tta, split=at_hand)
     record, there = made.record, store.find(made.record.job)
     more = at_hand is not None and there is not None and there.scores and there.scores.accuracy_unseen is None
@@ -89,13 +90,15 @@ def ensemble_command(
     print_results([record], store, record.job.dataset_digest, [record.job.split], as_json)
 
 
-def split_at_hand(run: StoredRun, data: str | None, labels: str, merge: tuple[str, ...]) -> tuple[Split | None, str]:
+def split_at_hand(
+    run: StoredRun, data: str | None, classes: str | None, labels: str, merge: tuple[str, ...]
+) -> tuple[Split | None, str]:
     """The split that a run was scored on, where the data at hand is that of the run; else None, and what is missing."""
     from ..data.load import load_dataset
     from ..data.splits import make_split
 
     job = run.record.job
-    dataset = load_dataset(data, scheme=labels, merge=merge)
+    dataset = load_dataset(data, scheme=labels, merge=merge, classes=classes)
     if dataset.digest == job.dataset_digest:
         split = make_split(dataset, job.split)
         if split.digest == job.split_digest:

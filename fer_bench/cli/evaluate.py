@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import BACKEND_OPTION, DEVICE_OPTION, PLUGIN_OPTION, RESULTS_OPTION, load_plugins, results_folder
+from .options import (
+    BACKEND_OPTION,
+    CLASSES_OPTION,
+    DEVICE_OPTION,
+    PLUGIN_OPTION,
+    RESULTS_OPTION,
+    load_plugins,
+    results_folder,
+)
 from .say import say, say_reading, warn
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: fer-bench evaluate mini-xception:tuned --data CK+48 --subject folder")
 @click.argument("run")
 @click.option("--data", required=True, help="The other set: image folder, CSV, zip, tar.gz, npz or parquet.")
+@CLASSES_OPTION
 @click.option(
     "--subject",
     default="",
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
 def evaluate_command(
     run: str,
     data: str,
+    classes: str | None,
     subject: str,
     dataset: str | None,
     split: str | None,
@@ -77,9 +87,9 @@ def evaluate_command(
     for one in system.runs:
         check_model(one, spec)
     registry.get(system.row.runner)
-    foreign, subjects = load_foreign(data, subject)
+    foreign, subjects = load_foreign(data, subject, classes)
     say(f"{len(foreign):,} images of {foreign.source}")
-    say_reading(foreign)
+    say_reading(foreign, classes)
     store.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
     options = Options(device=device, backend=backend, threads=threads, plugins=plugins)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputError
-from .say import warn
+from .say import say, say_reading, warn
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
 
 RESULTS_OPTION = click.option(
     "--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder."
@@ -22,13 +25,20 @@ DEVICE_OPTION = click.option("--device", default="auto", show_default=True, help
 BACKEND_OPTION = click.option(
     "--backend", type=click.Choice(["auto", "tensorflow", "jax", "torch"]), default="auto", show_default=True
 )
+CLASSES_OPTION = click.option(
+    "--classes",
+    metavar="NAME|LIST",
+    help="What label numbers mean: raf-db, affectnet, ferplus, expw, alphabetical, fer2013, or emotions in their order: "
+    "anger,disgust,... from 0 on, 1=surprise,fear,... from 1 on. [default: what the data says, else fer2013]",
+)
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say which data: --data, --labels and --merge."""
+    """The options that say which data: --data, --classes, --labels and --merge."""
     for option in (
         click.option("--merge", multiple=True, metavar="A+B", help="Join emotions into one label: sadness+neutral."),
         click.option("--labels", type=click.Choice(["seven", "six"]), default="seven", show_default=True),
+        CLASSES_OPTION,
         click.option(
             "--data",
             envvar="FER_BENCH_DATA",
@@ -37,6 +47,16 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def given_data(data: str | None, classes: str | None, labels: str, merge: Sequence[str]) -> Dataset:
+    """What the options of ``data_options`` name; says which data that is, and how it was read."""
+    from ..data.load import load_dataset
+
+    dataset = load_dataset(data, scheme=labels, merge=merge, classes=classes)
+    say(f"data: {dataset.source}")
+    say_reading(dataset, classes)
+    return dataset
 
 
 def results_folder(results: str) -> Path:

@@ -12,8 +12,16 @@ import click
 
 from ..errors import InputError
 from . import announce
-from .options import BACKEND_OPTION, DEVICE_OPTION, PLUGIN_OPTION, RESULTS_OPTION, data_options, load_plugins
-from .say import say, say_data, say_reading
+from .options import (
+    BACKEND_OPTION,
+    DEVICE_OPTION,
+    PLUGIN_OPTION,
+    RESULTS_OPTION,
+    data_options,
+    given_data,
+    load_plugins,
+)
+from .say import say, say_reading
 from .tables import print_plan, print_results
 
 if TYPE_CHECKING:
@@ -120,6 +128,7 @@ def run_command(
     names: tuple[str, ...],
     everything: bool,
     data: str | None,
+    classes: str | None,
     results: str,
     splits: tuple[str, ...],
     labels: str,
@@ -153,10 +162,9 @@ def run_command(
     device = check_device(chosen, jobs)
     for name in names:
         registry.get(registry.parse(name)[0])
-    dataset = load_dataset(data, scheme=labels, merge=merge)
+    dataset = given_data(data, classes, labels, merge)
     other = load_dataset(fill) if fill else None
-    say_data(dataset)
-    if other:
+    if other is not None:
         say_reading(other)
     planned = plan(dataset, names or registry.specs(), splits, chosen, fill_from=other, explicit=bool(names))
     announce.demo(dataset, chosen)

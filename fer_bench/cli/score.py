@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .options import PLUGIN_OPTION, RESULTS_OPTION, data_options, load_plugins
-from .say import say_data
+from .options import PLUGIN_OPTION, RESULTS_OPTION, data_options, given_data, load_plugins
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +45,7 @@ def score_command(
     predictions: Path,
     name: str | None,
     data: str | None,
+    classes: str | None,
     labels: str,
     merge: tuple[str, ...],
     split: str | None,
@@ -70,7 +70,6 @@ def score_command(
 
     Exit codes: 0 all went well, 2 wrong input.
     """
-    from ..data.load import load_dataset
     from ..entries.by_hand import kept_run
     from ..entries.external import commit, score_file
     from ..entries.named import check_name
@@ -87,11 +86,10 @@ def score_command(
     store = Store(Path(results))
     if name is not None:
         check_name(name, store.scan()[0], EXTERNAL)
-    dataset = load_dataset(data, scheme=labels, merge=merge)
-    say_data(dataset)
+    dataset = given_data(data, classes, labels, merge)
     parts = one_split(dataset, split)
     if run is None or epoch is None:
-        numbers = row_numbers(predictions, data, labels)
+        numbers = row_numbers(predictions, data, labels, classes)
         scored = score_file(predictions, dataset, parts, name=name or "", seed=seed or 0, note=note, numbers=numbers)
     else:
         scored = kept_epoch(run, epoch, dataset, parts, plugins, name=name or "", seed=seed, note=note)
@@ -115,7 +113,7 @@ def kept_epoch(
     return score_epoch(run, epoch, dataset, split, Options(plugins=plugins), **about)
 
 
-def row_numbers(predictions: Path, data: str | None, labels: str) -> np.ndarray | None:
+def row_numbers(predictions: Path, data: str | None, labels: str, classes: str | None) -> np.ndarray | None:
     """How a file of predictions counts the rows of the data, (N,) int64; None where it counts them as they are.
 
     A run's own files count the rows under their label scheme, other people's those of the data's file.
@@ -124,7 +122,7 @@ def row_numbers(predictions: Path, data: str | None, labels: str) -> np.ndarray 
     from ..data.schemes import rows_kept
 
     own = predictions.is_dir() or predictions.suffix.lower() == ".npz"
-    return None if own or labels == "seven" else rows_kept(load_dataset(data), labels)
+    return None if own or labels == "seven" else rows_kept(load_dataset(data, classes=classes), labels)
 
 
 def one_split(dataset: Dataset, name: str) -> Split:

@@ -1,53 +1,58 @@
-"""Faces as arrays and tables: ``.npz`` files and the parquet files of Hugging Face data sets."""
+"""Faces as arrays: ``.npz`` files."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError, brief
-from ..files.npz import load_npz
-from ..files.parquet import read_table
-from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
-from .fer2013 import STRICT, Faces, PixelError, Reading, parse_pixels
-from .names import Classes, emotion, subject_names, usage_code
-from .parts import parts_of_files
-from .pictures import MAX_IMAGE_BYTES, Pictures, one_depth
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-#: The columns of a parquet file that are read, preferred first.
-IMAGE_COLUMNS = ("image", "bytes", "img", "pixels")
-LABEL_COLUMNS = ("label", "emotion", "labels")
-USAGE_COLUMNS = ("usage", "split")
+from ..files.npz import array_names, load_npz
+from .dataset import IMAGE_SIZE, USAGES
+from .fer2013 import STRICT, Faces, Reading
+from .labels import Labels
+from .names import MOST_CLASSES, subject_names, usage_code
 
 
 def read_npz(path: Path, how: Reading = STRICT) -> Faces:
     """Reads ``images`` (N, 48, 48), ``labels`` (N,) and, if there, ``usage`` (N,) and ``classes`` (names in label order).
 
-    Labels and usage may be names or numbers. Without ``classes``, label numbers are FER-2013's.
+    Labels and usage may be names or numbers. Without ``classes``, label numbers are those of ``how.order``, else
+    FER-2013's.
 
     Raises:
         InputError: a missing array, a wrong shape or type, a value out of range (with its row).
     """
-    arrays = load_npz(path)
     needed = ("images", "labels", *filter(None, [how.subject]))
+    arrays = load_npz(path, (*needed, "usage", "classes"))
     for name in needed:
         if name not in arrays:
-            raise InputError(
-                f"{path}: no array {name!r}, only {', '.join(arrays)[:120] or 'nothing'}; {' and '.join(needed)} are needed"
-            )
+            there = ", ".join(array_names(path))[:120]
+            raise InputError(f"{path}: no array {name!r}, only {there or 'nothing'}; {' and '.join(needed)} are needed")
     images, labels = arrays["images"], arrays["labels"]
     faces = (len(labels), IMAGE_SIZE * IMAGE_SIZE) if labels.ndim == 1 and len(labels) else ()
     if not faces or images.size != np.prod(faces) or images.shape[0] != len(labels):
         raise InputError(
             f"{path}: images {brief(images.shape)} with labels {brief(labels.shape)}; (N, 48, 48) and (N,), N > 0, are wanted"
         )
+    for name in ("usage", how.subject):
+        if name and name in arrays and arrays[name].shape != labels.shape:
+            raise InputError(f"{path}: {name} of shape {brief(arrays[name].shape)} with {len(labels)} labels")
+    names = arrays.get("classes")
+    if names is not None and names.size > MOST_CLASSES:
+        raise InputError(f"{path}: {names.size:,} classes; {MOST_CLASSES} are the limit")
+    stated = None if names is None else [str(name) for name in np.ravel(names)]
+    reader = Labels(str(path), how.order, how.foreign, stated)
+    codes = label_codes(labels.tolist(), reader, str(path))
+    usage = usage_codes(arrays["usage"].tolist(), str(path)) if "usage" in arrays else None
+    subjects = subject_names([str(one) for one in arrays[how.subject].tolist()], str(path)) if how.subject else None
+    return Faces(_bytes(images, path), codes, usage, tuple(reader.classes.names), subjects, reader.order)
+
+
+def _bytes(images: np.ndarray, path: Path) -> np.ndarray:
+    """(N, 48, 48) uint8. Raises InputError for anything but whole numbers from 0 to 255."""
     images = images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
     if images.dtype.kind not in "ui":
         raise InputError(f"{path}: images are {images.dtype}; whole numbers from 0 to 255 are wanted")
@@ -55,164 +60,47 @@ def read_npz(path: Path, how: Reading = STRICT) -> Faces:
         outside = np.flatnonzero(((images < 0) | (images > 255)).any(axis=(1, 2)))
         if len(outside):
             raise InputError(f"{path}, row {outside[0]}: a pixel is outside 0 to 255")
-    names = [str(name) for name in np.ravel(arrays["classes"])] if "classes" in arrays else None
-    numbers, classes = _labels(labels.tolist(), names, str(path), how.foreign)
-    usages = arrays.get("usage")
-    if usages is not None and usages.shape != numbers.shape:
-        raise InputError(f"{path}: usage of shape {brief(usages.shape)} with {len(numbers)} labels")
-    usage = None if usages is None else _codes(usages.tolist(), str(path))
-    whom = arrays[how.subject] if how.subject else None
-    if whom is not None and whom.shape != numbers.shape:
-        raise InputError(f"{path}: {how.subject} of shape {whom.shape} with {len(numbers)} labels")
-    subjects = None if whom is None else subject_names([str(value) for value in whom.tolist()], str(path))
-    return Faces(images.astype(np.uint8, copy=False), numbers, usage, classes, subjects)
+    return images.astype(np.uint8, copy=False)
 
 
-def read_parquet(paths: Sequence[Path], root: Path, how: Reading = STRICT) -> Faces:
-    """Reads the parquet files of one data set below ``root``, a folder, in the order train, validation, test.
+def label_codes(values: Sequence[Any], labels: Labels, where: str) -> np.ndarray:
+    """Label numbers or names -> (n,) int8. Raises InputError for the first that is neither, with its row."""
 
-    Columns: ``image`` (bytes of an image file, or a struct with ``bytes``) or ``pixels`` (text); ``label`` or ``emotion``
-    (number or name); ``usage`` or ``split``, if there, else the split is read from file names such as
-    ``train-00000-of-00001.parquet`` or ``train/0000.parquet``. Label numbers follow the names that Hugging Face stored
-    with the column, else FER-2013's.
+    def refuse(row: int) -> InputError:
+        return InputError(f"{where}, row {row}: label {brief(values[row])} {labels.complaint(values[row])}")
 
-    Raises:
-        InputError: unreadable file, missing column, a bad value (with its row).
-    """
-    where = str(paths[0] if len(paths) == 1 else root)
-    splits = dict(zip(paths, parts_of_files(paths, root), strict=True))
-    ordered = sorted(paths, key=lambda path: (-1 if splits[path] is None else splits[path], path))
-    parts = [_read_parquet_file(path, splits[path], how) for path in ordered]
-    if how.foreign:
-        parts = _in_common_classes(parts)
-    if len({part.classes for part in parts}) > 1 or len({part.usage is None for part in parts}) > 1:
-        raise InputError(f"{where}: the parquet files differ in classes or in whether they say which split they are")
-    usages = [part.usage for part in parts if part.usage is not None]
-    faces = Faces(
-        np.concatenate([part.images for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate(usages) if usages else None,
-        parts[0].classes,
-        np.concatenate([part.subjects for part in parts if part.subjects is not None]) if how.subject else None,
-        notes=one_depth([part.notes for part in parts], where),
-    )
-    if not len(faces.labels):
-        raise InputError(f"{where}: no rows")
-    return faces
+    return codes_of(values, labels.code, refuse)
 
 
-def _in_common_classes(parts: Sequence[Faces]) -> list[Faces]:
-    """The parts under the classes of all of them, since each has those that it happens to hold."""
-    classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
-    codes = [np.array([classes.index(name) for name in part.classes], np.int8) for part in parts]
-    return [part._replace(labels=code[part.labels], classes=classes) for part, code in zip(parts, codes, strict=True)]
+def usage_codes(values: Sequence[Any], where: str) -> np.ndarray:
+    """Usages as names or as indices into ``USAGES`` -> (n,) int8. Raises InputError for the first that is neither."""
+
+    def refuse(row: int) -> InputError:
+        known = ", ".join(USAGES)
+        return InputError(f"{where}, row {row}: usage {brief(values[row])} is unknown; {known} are known")
+
+    return codes_of(values, usage_of, refuse)
 
 
-def _read_parquet_file(path: Path, split: int | None, how: Reading) -> Faces:
-    where = str(path)
-    asked = {how.subject.strip().lower()} if how.subject else set()
-    table = read_table(path, {*IMAGE_COLUMNS, *LABEL_COLUMNS, *USAGE_COLUMNS, *asked})
-    columns = {name.strip().lower(): name for name in table.column_names}
-    image, label, usage = (
-        next((columns[name] for name in names if name in columns), None)
-        for names in (IMAGE_COLUMNS, LABEL_COLUMNS, USAGE_COLUMNS)
-    )
-    if image is None or label is None:
-        missing = "image or pixels" if image is None else "label or emotion"
-        raise InputError(f"{where}: no column {missing}, only {_shown(path)}")
-    subject = columns.get(how.subject.strip().lower()) if how.subject else None
-    if how.subject and subject is None:
-        raise InputError(f"{where}: no column {how.subject!r}, only {_shown(path)}")
-    codes = None if split is None else np.full(len(table), split, np.int8)
-    if usage is not None:
-        codes = _codes(table.column(usage).to_pylist(), where)
-    names = _hugging_face_names(table.schema.metadata or {}, label)
-    labels, classes = _labels(table.column(label).to_pylist(), names, where, how.foreign)
-    subjects = (
-        None
-        if subject is None
-        else subject_names(["" if value is None else str(value) for value in table.column(subject).to_pylist()], where)
-    )
-    images, notes = _images(table.column(image), where)
-    return Faces(images, labels, codes, classes, subjects, notes=notes)
+def usage_of(value: object) -> int | None:
+    code = usage_code(value) if isinstance(value, str) else value
+    return code if isinstance(code, int) and not isinstance(code, bool) and code in range(len(USAGES)) else None
 
 
-def _shown(path: Path) -> str:
-    """The columns of a parquet file, some of them where there are many."""
-    from pyarrow import parquet
-
-    names = parquet.read_schema(path).names
-    return ", ".join(name[:20] for name in names[:12]) or "nothing"
-
-
-def _images(column: pa.ChunkedArray, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Image files as bytes or {"bytes": ...}, or texts of pixels -> (N, 48, 48) uint8, and notes on their depth."""
-    import pyarrow as pa
-
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        try:
-            pixels = parse_pixels(["" if text is None else text for text in column.to_pylist()])
-            return pixels.reshape(-1, IMAGE_SIZE, IMAGE_SIZE), ()
-        except PixelError as error:
-            raise InputError(f"{where}, row {error.row}, column pixels: {error}") from None
-    pictures = Pictures(len(column), where)
-    for row, scalar in enumerate(column):
-        value = scalar.as_py()
-        content = value.get("bytes") if isinstance(value, dict) else value
-        if not isinstance(content, bytes):
-            raise InputError(
-                f"{where}, row {row}: the image holds no bytes; save the data set with its images embedded"
-            )
-        if len(content) > MAX_IMAGE_BYTES:
-            raise InputError(
-                f"{where}, row {row}: an image of {len(content):,} bytes; {MAX_IMAGE_BYTES:,} are the limit"
-            )
-        pictures.put(row, content, f"{where}, row {row}")
-    return pictures.done()
-
-
-def _labels(
-    values: Sequence[Any], names: Sequence[str] | None, where: str, foreign: bool = False
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Label numbers or names -> (N,) int8 and the class names that they index.
-
-    ``names`` are those of the numbers, FER-2013's if None; its seven emotions in another order are put into its order.
-    In foreign data, a name that is no emotion's, and a number without a name, are classes of their own.
-    """
-    own = [emotion(name) or (name.strip().lower() if foreign else "") for name in names or EMOTIONS]
-    if "" in own or len(set(own)) < len(own):
-        raise InputError(f"{where}: classes {brief(', '.join(names or ()), 120)} aren't all different known emotions")
-    classes = Classes(EMOTIONS if set(own) == set(EMOTIONS) else own, foreign)
-    labels = np.empty(len(values), np.int8)
+def codes_of(
+    values: Sequence[Any], code_of: Callable[[Any], int | None], refuse: Callable[[int], InputError] | None = None
+) -> np.ndarray:
+    """The code of each value, (n,) int8; for one without, -1, or the error that ``refuse`` makes of its row."""
+    known: dict[tuple[type, Any], int | None] = {}  # True, 1 and 1.0 are one key of a dict
+    codes = np.empty(len(values), np.int8)
     for row, value in enumerate(values):
-        name = value
-        if isinstance(value, int) and not isinstance(value, bool):
-            name = own[value] if 0 <= value < len(own) else str(value)
-        code = classes.code(name) if isinstance(name, str) else None
-        if code is None:
-            raise InputError(
-                f"{where}, row {row}: label {brief(value)} is none of 0 to {len(own) - 1} or "
-                f"{', '.join(classes.names)[:120]}"
-            )
-        labels[row] = code
-    return labels, tuple(classes.names)
-
-
-def _codes(values: Sequence[Any], where: str) -> np.ndarray:
-    """Usages as names or as indices into ``USAGES`` -> (N,) int8."""
-    codes = []
-    for row, value in enumerate(values):
-        code = usage_code(value) if isinstance(value, str) else value
-        if not isinstance(code, int) or isinstance(code, bool) or code not in range(len(USAGES)):
-            raise InputError(f"{where}, row {row}: usage {brief(value)} is unknown; {', '.join(USAGES)} are known")
-        codes.append(code)
-    return np.array(codes, np.int8)
-
-
-def _hugging_face_names(metadata: dict[bytes, bytes], column: str) -> list[str] | None:
-    """The class names that the ``datasets`` library stores in a parquet file's metadata, if it did."""
-    try:
-        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        return [str(name) for name in features[column]["names"]]
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return None
+        if isinstance(value, list | dict):
+            code = None
+        elif (key := (type(value), value)) in known:
+            code = known[key]
+        else:
+            code = known[key] = code_of(value)
+        if code is None and refuse is not None:
+            raise refuse(row)
+        codes[row] = -1 if code is None else code
+    return codes

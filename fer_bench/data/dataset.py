@@ -46,7 +46,9 @@ class Dataset:
         classes: names of the emotions, in label order.
         name: short name for folders and tables, such as ``fer2013`` or ``fer2013-six``.
         source: where it was read from, for people.
-        digest: sha256 of all of the above but name and source; computed when not given.
+        digest: sha256 of images, labels, usage and classes; computed when not given.
+        order: what label numbers in the source were taken to mean: a name or list that ``load_dataset(classes=...)``
+            knows, "assumed" where it is FER-2013's because nobody said another, "" where labels were names.
         left_out: a text for each kind of file that lies there and was not read, with their number and first names.
         notes: a text for each thing that was decided in reading, such as the depth of pixels of 16 bits.
     """
@@ -58,6 +60,7 @@ class Dataset:
     name: str
     source: str
     digest: str = field(default="")
+    order: str = field(default="")
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

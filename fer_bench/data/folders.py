@@ -13,6 +13,7 @@ from ..errors import InputError, brief
 from .beside import check_beside
 from .dataset import EMOTIONS, USAGES
 from .fer2013 import STRICT, Faces, Reading
+from .labels import folder_word, number_of
 from .names import MOST_CLASSES, check_names, emotion, merged_classes, subject_names, usage_code
 from .parts import part_in, parts_told
 from .pictures import MAX_IMAGE_BYTES, Pictures
@@ -82,6 +83,7 @@ def read_images(
         np.array(usages, np.int8)[order] if usages[0] is not None else None,
         classes,
         subject_names([path.parent.name for path in paths], where)[order] if how.subject else None,
+        how.order.name if how.order and any(number_of(home.name) is not None for home in homes) else "",
         notes=(*notes, *_unused_names(paths, usages)),
     )
 
@@ -112,13 +114,14 @@ def _labels(
     paths: list[PurePosixPath], homes: list[PurePosixPath], where: str, how: Reading
 ) -> tuple[list[int], tuple[str, ...]]:
     """The label of each image, from the name of its emotion's folder (one of ``homes``), and the classes."""
-    names = [emotion(home.name) or "" for home in homes]
+    words = [folder_word(home.name, how.order) for home in homes]
+    names = [emotion(word) or "" for word in words]
     known = set(names) - {""}
     if "" in names:
         _check_others(
             [(path, home) for path, home, name in zip(paths, homes, names, strict=True) if not name], where, how
         )
-        names = [name or home.name.strip().lower() for name, home in zip(names, homes, strict=True)]
+        names = [name or word.strip().lower() for name, word in zip(names, words, strict=True)]
     if how.foreign and not known:
         found = ", ".join(sorted({home.name for home in homes})[:4])
         raise InputError(
@@ -139,6 +142,17 @@ def _labels(
 
 def _check_others(others: list[tuple[PurePosixPath, PurePosixPath]], where: str, how: Reading) -> None:
     """Raises InputError where images, each with its folder that is none of our emotions', are in none of another one."""
+    for path, home in others:
+        number = number_of(home.name)
+        if (
+            number is not None
+            and not emotion(home.parent.name)
+            and (how.order is None or number not in how.order.names)
+        ):
+            raise InputError(
+                f"{where}: folder of {brief(path, 120)} is a number, which means nothing {'in the order of --classes' if how.order else 'by itself'}; "
+                "give --classes raf-db, affectnet, ... or the emotions in the order of their numbers"
+            )
     if not how.foreign:
         known = ", ".join(EMOTIONS)
         raise InputError(

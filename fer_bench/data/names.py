@@ -81,8 +81,8 @@ def check_names(names: Sequence[str], where: str) -> None:
 
 
 def usage_code(text: str) -> int | None:
-    """Index into ``USAGES`` of a usage as releases write it ("PublicTest", "train", "validation", ...), or None."""
-    return _USAGES.get(text.strip().lower())
+    """Index into ``USAGES`` of a usage as releases write it ("PublicTest", "Public Test", "train", ...), or None."""
+    return _USAGES.get(re.sub(r"[\s_-]", "", text).lower())
 
 
 def merged_classes(classes: tuple[str, ...], merges: Iterable[str]) -> tuple[str, ...]:

@@ -12,31 +12,34 @@ from .archives import ARCHIVE_SUFFIXES, open_archive
 from .dataset import EMOTIONS, Dataset
 from .fer2013 import STRICT, Faces, Reading, read_csv
 from .names import slug
+from .orders import Order
 from .tree import Tree, counted, folder_tree
 
 #: Images in FER-2013, all usages together.
 FER2013_IMAGES = 35_887
 
 
-def read(path: Path) -> Dataset:
+def read(path: Path, order: Order | None = None) -> Dataset:
     """Reads any of the forms that FER data is handed around in: CSV, archive, image folders, .npz, parquet.
+
+    ``order`` says what label numbers mean; None where nobody said it.
 
     Raises:
         InputError: nothing there, an unknown form, or a mistake inside, in one line that says where.
     """
-    return _dataset(path, _read(path, STRICT))
+    return _dataset(path, _read(path, STRICT._replace(order=order)))
 
 
-def read_foreign(path: Path, subject: str = "") -> tuple[Dataset, np.ndarray | None]:
+def read_foreign(path: Path, subject: str = "", order: Order | None = None) -> tuple[Dataset, np.ndarray | None]:
     """Reads data that a model is evaluated on: emotions that FER-2013 lacks are classes of their own.
 
     ``subject`` is the column, or for image folders "folder", that says whom an image shows; the second result names the
-    subject of each row, (N,) str, or is None.
+    subject of each row, (N,) str, or is None. ``order`` says what label numbers mean; None where nobody said it.
 
     Raises:
         InputError: as ``read`` does, or the subjects are not there.
     """
-    faces = _read(path, Reading(foreign=True, subject=subject))
+    faces = _read(path, Reading(foreign=True, subject=subject, order=order))
     if faces.subjects is not None and (faces.subjects == "").any():
         row = int((faces.subjects == "").argmax())
         raise InputError(f"{path}, row {row} (from 0): no subject in {subject!r}; each image needs one")
@@ -52,6 +55,7 @@ def _dataset(path: Path, faces: Faces) -> Dataset:
             faces.classes,
             name=_name(path, faces),
             source=path.name,
+            order=faces.order,
             left_out=faces.left_out,
             notes=faces.notes,
         )
@@ -87,7 +91,7 @@ def _read_file(path: Path, how: Reading) -> Faces:
 
         return read_npz(path, how)
     if name.endswith(".parquet"):
-        from .arrays import read_parquet
+        from .hugging_face import read_parquet
 
         return read_parquet([path], path.parent, how)
     forms = ", ".join((".csv", *ARCHIVE_SUFFIXES, ".npz", ".parquet"))
@@ -128,7 +132,8 @@ def _read_tree(tree: Tree, how: Reading) -> Faces:
 
 def _read_binary(tree: Tree, names: list[PurePosixPath], how: Reading) -> Faces:
     """Reads parquet files, or one .npz file, of a folder."""
-    from .arrays import read_npz, read_parquet
+    from .arrays import read_npz
+    from .hugging_face import read_parquet
 
     if not tree.on_disk:
         raise InputError(

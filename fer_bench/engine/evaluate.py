@@ -8,6 +8,7 @@ import numpy as np
 
 from ..data.dataset import Dataset
 from ..data.match import match
+from ..data.orders import ASSUMED, better_order
 from ..errors import InputError
 from ..records import provenance
 from ..records.evaluation import EVALUATION, EVALUATIONS, Evaluation
@@ -54,6 +55,7 @@ def _evaluate(
     work = store.work(job)
     try:
         probabilities, environment = predict_or_refuse(run, spec, foreign.images[rows], work, options)
+        _check_order(spec, foreign, labels[rows], probabilities, tuple(job.classes))
         whom = None if subjects is None else subjects[rows]
         whole, masked = views(labels[rows], probabilities, job.classes, whom)
         evaluation = Evaluation(
@@ -92,3 +94,16 @@ def _evaluate(
     finally:
         store.clean(work)
     return evaluation
+
+
+def _check_order(
+    spec: str, foreign: Dataset, labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]
+) -> None:
+    """Raises InputError where label numbers were read in FER-2013's order unsaid, and the model speaks for another."""
+    better = better_order(labels, probabilities.argmax(axis=1), classes) if foreign.order == ASSUMED else None
+    if better:
+        name, own, other = better
+        raise InputError(
+            f"{foreign.source}: {spec} agrees with {100 * own:.1f} % of the label numbers in FER-2013's order, and with "
+            f"{100 * other:.1f} % as --classes {name} reads them; say which it is, with that or with --classes fer2013"
+        )

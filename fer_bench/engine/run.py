@@ -23,6 +23,7 @@ def run(
     data: str | Path | None = None,
     splits: Sequence[str] = ("official",),
     results: str | Path = "results",
+    classes: str | None = None,
     labels: str = "seven",
     merge: Sequence[str] = (),
     fill: str | Path | None = None,
@@ -38,6 +39,7 @@ def run(
         data: a data set's path, or None to find it as the command line does.
         splits: names of splits; "kfold-5" stands for its five folds.
         results: the results folder.
+        classes: what the data's label numbers mean, as for ``load_dataset``.
         labels: label scheme, "seven" or "six".
         merge: label merges such as "sadness+neutral".
         fill: a second data set that fills the classes' gaps in the training part.
@@ -62,7 +64,7 @@ def run(
         check_tensorboard()
     for warning in registry.load_plugins(chosen.plugins):
         warnings.warn(warning, stacklevel=2)
-    dataset = load_dataset(data, scheme=labels, merge=merge)
+    dataset = load_dataset(data, scheme=labels, merge=merge, classes=classes)
     other = load_dataset(fill) if fill is not None else None
     if names is not None and not names:
         raise InputError("no runner named; None stands for all of them")

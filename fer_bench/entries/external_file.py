@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..data.csv_text import LONGEST_LINE
 from ..data.dataset import EMOTIONS
-from ..data.fer2013 import LONGEST_LINE
 from ..data.match import place_of
 from ..data.names import emotion
 from ..errors import InputError, brief

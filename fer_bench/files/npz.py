@@ -39,7 +39,9 @@ def load_npz(path: Path, names: Collection[str] | None = None) -> dict[str, np.n
             raise InputError(f"{path}: not a plain file")
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            check_zip(path, members.values(), MOST_ARRAYS, MOST_BYTES)
+            check_zip(path, archive.infolist(), MOST_ARRAYS, MOST_BYTES)
+            if len(members) < len(archive.infolist()):
+                raise InputError(f"{path}: two arrays of the same name among {', '.join(members)[:120]}")
             wanted = [name for name in members if names is None or name in names]
             return {name: _array(archive, members[name], f"{path}: array {name!r}") for name in wanted}
     except FileNotFoundError:
@@ -49,6 +51,12 @@ def load_npz(path: Path, names: Collection[str] | None = None) -> dict[str, np.n
     except (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{path}: not readable as .npz ({reason})") from None
+
+
+def array_names(path: Path) -> list[str]:
+    """The names of the arrays of a file that ``load_npz`` reads."""
+    with zipfile.ZipFile(path) as archive:
+        return [info.filename.removesuffix(".npy") for info in archive.infolist()]
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> np.ndarray:

@@ -34,6 +34,27 @@ def test_info_shows_splits_with_sizes(data, tiny_npz):
     assert dataset.digest in text
 
 
+def test_info_says_what_label_numbers_were_taken_to_mean(data, tiny_npz, tmp_path):
+    """In words and as JSON; other commands say it on stderr."""
+    assumed = data("info", "--data", str(tiny_npz))
+    assert "numbers read as 0 anger, 1 disgust, 2 fear," in assumed.stdout
+    assert "--classes gives another" in assumed.stdout
+    given = json.loads(data("info", "--data", str(tiny_npz), "--classes", "FER+", "--json").stdout)
+    assert (given["numbers_by"], given["numbers"]["2"]) == ("ferplus", "surprise")
+    plain = json.loads(data("info", "--data", str(tiny_npz), "--json").stdout)
+    assert (plain["numbers_by"], plain["numbers"]["2"]) == ("assumed", "fear")
+    assert plain["digest"] != given["digest"]
+    assert plain["counts"]["Training"]["fear"] == given["counts"]["Training"]["surprise"]
+    exported = data("export", "--data", str(tiny_npz), "--classes", "ferplus", "--out", "faces")
+    assert "numbers read as 0 neutral, 1 happiness, 2 surprise" in exported.stderr
+    words = data("info", "--data", "faces", "--classes", "ferplus")
+    assert given["digest"] in words.stdout
+    assert "numbers read" not in words.stdout
+    assert "not needed" in words.stderr
+    refused = data("info", "--data", str(tiny_npz), "--classes", "raf")
+    assert (refused.exit_code, "no known order" in refused.stderr) == (2, True)
+
+
 def test_info_says_why_a_split_does_not_work(data, tmp_path):
     for name in ("happy", "sad"):
         (tmp_path / "faces" / name).mkdir(parents=True)

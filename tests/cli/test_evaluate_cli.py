@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -94,6 +95,30 @@ def test_a_person_reads_what_was_dropped_and_what_was_masked(evaluate, trained):
     assert max(map(len, done.stdout.splitlines())) <= 120
 
 
+def test_numbers_in_an_order_that_nobody_named(evaluate, trained, tiny_npz, tmp_path):
+    """A set whose numbers are AffectNet's is refused unsaid, as the model speaks against FER-2013's order; said, it is read."""
+    with np.load(tiny_npz) as file:
+        images, labels = file["images"][::-1], file["labels"][::-1]
+    orders = {"fer2013": (0, 1, 2, 3, 4, 5, 6), "affectnet": (6, 5, 4, 1, 2, 3, 0)}
+    for name, numbers in orders.items():
+        np.savez(tmp_path / f"{name}.npz", images=images, labels=np.array(numbers)[labels])
+    right = evaluate("good", "--json", data=tmp_path / "fer2013.npz")
+    assert right.exit_code == 0, right.output
+    assert "numbers read as 0 anger, 1 disgust" in right.stderr
+    before = sorted(trained.rglob("*"))
+    refused = evaluate("good", data=tmp_path / "affectnet.npz")
+    assert refused.exit_code == 2
+    assert "as --classes affectnet reads them; say which it is" in refused.stderr
+    assert sorted(trained.rglob("*")) == before
+    read = evaluate("good", "--classes", "affectnet", "--json", data=tmp_path / "affectnet.npz")
+    assert "0 neutral, 1 happiness" in read.stderr
+    for one, other in zip(json.loads(right.stdout), json.loads(read.stdout), strict=True):
+        assert one["whole"]["scores"] == other["whole"]["scores"]
+        assert one["data_digest"] == other["data_digest"]
+    insisted = evaluate("good", "--classes", "fer2013", data=tmp_path / "affectnet.npz")
+    assert insisted.exit_code == 0
+
+
 def test_a_keras_model_predicts_as_when_it_was_trained(tiny_npz, tmp_path):
     """Its own test part, as a foreign set, has the scores of the record."""
     root = tmp_path / "results"
@@ -129,7 +154,7 @@ def test_bad_input_is_one_line_and_exit_code_2(evaluate, arguments, words):
 def refused(done: Result, words: str) -> None:
     assert done.exit_code == 2, done.output
     assert words in done.stderr
-    assert len([line for line in done.stderr.splitlines() if "images of" not in line]) == 1
+    assert len([line for line in done.stderr.splitlines() if not re.search("images of|numbers read as", line)]) == 1
 
 
 def test_data_that_can_not_be_evaluated_on(evaluate, tiny_npz, tmp_path):

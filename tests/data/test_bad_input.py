@@ -35,7 +35,7 @@ def csv_with(tmp_path: Path, emotion: str = "3", pixels: str = GOOD, usage: str 
     return path
 
 
-@pytest.mark.parametrize("emotion", ["7", "x", "-1", "", "1.0", "00"])
+@pytest.mark.parametrize("emotion", ["7", "x", "-1", "", "1.5", "00", "7.0", "hungry", "nan"])
 def test_a_bad_label(tmp_path: Path, emotion: str) -> None:
     text = message(csv_with(tmp_path, emotion=emotion))
     assert f"line 203, column emotion: {emotion!r}" in text
@@ -308,11 +308,29 @@ def test_a_header_alone(tmp_path: Path) -> None:
     assert message(path).endswith("faces.csv: nothing below the header; a row for each image is wanted")
 
 
-@pytest.mark.parametrize("header", ["x," * 2000, "emotion,pixels" + " " * 70_000])
-def test_an_absurd_header(tmp_path: Path, header: str) -> None:
+HEADERS = {
+    "line 1: 2,001 columns; 1,000 are the limit": b"x," * 2000,
+    "line 1: not CSV text with lines that end in LF or CR LF": b"emotion,pixels" + b" " * 70_000,
+    "line 1: UTF-16 text; save it as UTF-8": "emotion,pixels".encode("utf-16"),
+    "line 1: 2,305 columns, one for each pixel": ",".join(["emotion", *map(str, range(2304))]).encode(),
+    "line 1: an image and no header": f"0,{GOOD}".encode(),
+    "line 1: columns 1 and 3 are both called 'emotion'": b"emotion,pixels,Emotion ",
+    "line 1: columns 2 and 3 are both called 'pixels'": b"emotion,pixels,pixels",
+    "line 1: columns 3 and 4 are both called 'usage'": b"emotion,pixels,Usage,usage",
+    "line 101: no column 'emotion', only x": b"\n" * 100 + b"x",
+    "begins with blank lines": b" \n" * 101,
+}
+
+
+@pytest.mark.parametrize("wanted", HEADERS)
+def test_a_header_that_is_none(tmp_path: Path, wanted: str) -> None:
     path = tmp_path / "a.csv"
-    path.write_text(f"{header}\n0,{GOOD}\n")
-    assert "line 1: not CSV text" in message(path)
+    path.write_bytes(HEADERS[wanted] + f"\n0,{GOOD}\n".encode())
+    assert wanted in message(path)
+
+
+def test_pixels_that_were_left_out_when_they_were_printed(tmp_path: Path) -> None:
+    assert "'...' stands for pixels that were left out" in message(csv_with(tmp_path, pixels="[1 2 3 ... 7 8 9]"))
 
 
 @pytest.mark.parametrize(
@@ -351,6 +369,50 @@ def test_a_parquet_file_of_one_value_very_many_times(tmp_path: Path) -> None:
     )
     assert path.stat().st_size < 10_000
     assert "1,000,001 rows" in message(path)
+
+
+def test_a_parquet_file_that_becomes_far_more_than_it_is(tmp_path: Path) -> None:
+    """One image, or one text of 50 MB, many times: some thousand bytes that would become gigabytes."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    def often(value: object, rows: int) -> object:
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([value]))
+
+    for number, (value, rows, words) in enumerate(
+        [
+            (b"x", 300_000, "300,000 rows, which become 691,200,000 bytes"),
+            (b"x" * (50 << 20), 1000, "values of more than"),
+        ]
+    ):
+        path = tmp_path / f"{number}.parquet"
+        table = pa.table({"label": np.zeros(rows, np.int8), "image": often(value, rows)})
+        parquet.write_table(table, path, store_schema=False, compression="zstd")
+        assert path.stat().st_size < 20_000
+        assert words in message(path)
+
+
+def test_many_parquet_files_that_together_become_far_more_than_they_are(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    for number in range(3):
+        table = pa.table({"label": np.zeros(50_000, np.int8), "image": pa.nulls(50_000, pa.binary())})
+        parquet.write_table(table, tmp_path / f"train-{number}.parquet")
+    assert "150,000 rows, which become 345,600,000 bytes" in message(tmp_path)
+
+
+def test_names_of_classes_that_are_very_many(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", images=IMAGES, labels=[0, 1], classes=np.zeros(20 << 20, np.uint8))
+    assert "20,971,520 classes; 100 are the limit" in message(tmp_path / "a.npz")
+
+
+def test_an_array_that_is_there_twice(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, images=IMAGES, labels=[0, 1])
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("labels.npy", archive.read("labels.npy"))
+    assert "two arrays of the same name" in message(path)
 
 
 def test_a_message_shows_all_that_is_in_it(tmp_path: Path) -> None:

@@ -105,13 +105,15 @@ def test_subject_folders_that_nobody_spoke_of(folders):
         load_foreign(folders)
 
 
-def test_an_eighth_number_is_a_class(tmp_path):
-    """As the CSV of CK+ that goes around has contempt."""
+def test_an_eighth_number_has_no_meaning_by_itself(tmp_path):
+    """The CSV of CK+ that goes around has contempt as 7."""
     pixels = " ".join(["7"] * 2304)
     path = tmp_path / "ck.csv"
     path.write_text(f"emotion,pixels\n3,{pixels}\n7,{pixels}\n")
-    dataset, _ = load_foreign(path)
-    assert [dataset.classes[label] for label in dataset.labels] == ["happiness", "7"]
+    with pytest.raises(InputError, match=r"line 3, column emotion: '7' is no label; .* --classes"):
+        load_foreign(path)
+    dataset, _ = load_foreign(path, classes=",".join([*EMOTIONS, "contempt"]))
+    assert [dataset.classes[label] for label in dataset.labels] == ["happiness", "contempt"]
 
 
 def test_an_image_without_a_subject(tmp_path):

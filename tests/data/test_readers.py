@@ -23,8 +23,9 @@ from pyarrow import parquet
 
 from fer_bench.data.dataset import EMOTIONS, USAGES, Dataset
 from fer_bench.data.export import export
-from fer_bench.data.fer2013 import PixelError, parse_pixels, read_csv
+from fer_bench.data.fer2013 import read_csv
 from fer_bench.data.load import load_dataset
+from fer_bench.data.pixels import PixelError, parse_pixels
 
 WORDS = ("angry", "disgusted", "Fear", "happy", "sad", "Surprised", "neutral")
 
@@ -264,6 +265,7 @@ def read_alone(path: Path) -> tuple[int, str, list[int]]:
 import re, sys
 from pathlib import Path
 from fer_bench.data.load import load_dataset
+from fer_bench.data.pixels import PixelError, parse_pixels
 d = load_dataset(sys.argv[1], cache=False)
 assert "pandas" not in sys.modules
 # Not getrusage: its ru_maxrss counts the memory of the process that started this one, too.

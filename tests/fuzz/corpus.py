@@ -62,6 +62,15 @@ def table(header: str = "emotion,pixels,Usage,subject") -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def spoken() -> bytes:
+    """A table of people's own: semicolons, words beside numbers, and line ends within the pixels."""
+    lines = ["label;pixels;emotion_name;split"]
+    for row in range(ROWS):
+        pixels = "\n".join(" ".join(map(str, line)) for line in IMAGES[row])
+        lines.append(f'{LABELS[row]}.0;"{pixels}";{EMOTIONS[row].title()};{("train", "val", "testing")[USAGE[row]]}')
+    return ("\n".join(lines) + "\n").encode()
+
+
 def zipped(files: Mapping[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -112,6 +121,7 @@ def run_predictions() -> bytes:
 #: The name of a file, and what stands in it.
 FILES: dict[str, bytes] = {
     "table.csv": table(),
+    "spoken.csv": spoken(),
     "table.zip": zipped({"fer2013/fer2013.csv": table(), "README.md": b"read me"}),
     "faces.zip": zipped(TREE),
     "table.tar.gz": tarred({"fer2013/fer2013.csv": table()}),
@@ -121,6 +131,13 @@ FILES: dict[str, bytes] = {
     "faces.parquet": columns({
         "image": [{"bytes": picture(row), "path": f"{row}.png"} for row in range(ROWS)],
         "label": LABELS.tolist(),
+        "subject": [f"s{row}" for row in range(ROWS)],
+    }),
+    "doubled.parquet": columns({
+        "image": IMAGES.tolist(),
+        "pixels": [" ".join(map(str, image.ravel())) for image in IMAGES],
+        "label": LABELS.tolist(),
+        "emotion": [EMOTIONS[label] for label in LABELS],
         "subject": [f"s{row}" for row in range(ROWS)],
     }),
     "predicted.csv": predicted(),

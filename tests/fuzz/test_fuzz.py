@@ -22,6 +22,7 @@ from watch import peak_bytes, resident_bytes, watched
 
 from fer_bench.board.ranking import leaderboards
 from fer_bench.data.dataset import EMOTIONS
+from fer_bench.data.orders import order_of
 from fer_bench.data.reader import read, read_foreign
 from fer_bench.entries.external_file import TOLERANCE, read_outside
 from fer_bench.errors import InputError
@@ -44,6 +45,14 @@ def read_faces(path: Path) -> None:
     foreign, subjects = read_foreign(path)
     _check(foreign)
     assert subjects is None
+
+
+def read_ordered(path: Path) -> None:
+    """Numbers in an order that was given."""
+    for order in (order_of("affectnet"), order_of("bored,happy,sad,angry,tired,fear,calm")):
+        data, _ = read_foreign(path, order=order)
+        _check(data)
+        assert data.order in ("", order.name)
 
 
 def read_subjects(path: Path) -> None:
@@ -89,6 +98,7 @@ def _structure(name: str) -> dict[str, st.SearchStrategy[bytes]]:
     start = FILES[name]
     by_form = {
         "table.csv": {"cells": mutate.csv_cells(start)},
+        "spoken.csv": {"cells": mutate.csv_cells(start)},
         "predicted.csv": {"cells": mutate.csv_cells(start)},
         "history.csv": {"cells": mutate.csv_cells(start)},
         "faces.zip": {"members": mutate.zip_members()},
@@ -108,7 +118,7 @@ READERS: dict[str, list[Callable[[Path], None]]] = {
     if name.startswith("predicted.")
     else [{"predictions.npz": read_saved, "record.json": read_run, "history.csv": read_epochs}[name]]
     if name in ("predictions.npz", "record.json", "history.csv")
-    else [read_faces, read_subjects]
+    else [read_faces, read_ordered, read_subjects]
     for name in FILES
 }
 CASES = {
@@ -234,7 +244,7 @@ def test_a_spoilt_folder(tmp_path: Path, outcomes: dict[Any, Counter[str]]) -> N
     folder = tmp_path / "in" / "faces"
 
     @FUZZ
-    @given(files=trees(), reader=st.sampled_from([read_faces, read_subjects]))
+    @given(files=trees(), reader=st.sampled_from([read_faces, read_ordered, read_subjects]))
     def spoil(files: dict[str, bytes | str], reader: Callable[[Path], None]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         for name, content in files.items():
