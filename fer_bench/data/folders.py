@@ -210,14 +210,14 @@ def _told_by_names(
     words = [path.stem.split("_")[0] for path in paths]
     named = [USAGES.index(word) if word in USAGES else None for word in words]
     wrong = [
-        (path, usage, said)
+        (path, names, said)
         for path, usage, said, names in zip(paths, usages, named, around, strict=True)
         if said is not None and said != usage and not (usage == 2 and said == 1 and _is_any_test(names))
     ]
     if wrong:
-        path, usage, said = wrong[0]
+        path, names, said = wrong[0]
         raise InputError(
-            f"{where}: {brief(path, 120)}: its folder says {USAGES[usage]}, its name {USAGES[said]} ({len(wrong):,} of "  # type: ignore[index]
+            f"{where}: {brief(path, 120)}: its folder says {'/'.join(names)[:80]}, its name {USAGES[said]} ({len(wrong):,} of "
             f"{len(paths):,} images contradict so); where the folders are right, rename the files, to numbers for example"
         )
     return [usage if said is None else said for usage, said in zip(usages, named, strict=True)]

@@ -336,7 +336,7 @@ def test_a_split_made_anew_contradicts_the_old_names(tmp_path: Path) -> None:
     files |= {f"test/{word}/PublicTest_{k}.png": picture(10 + k) for k, word in enumerate(WORDS)}
     assert parts(read(files, tmp_path)) == [7, 7, 0]
     text = refused(files | {"train/sad/PrivateTest_9.png": picture(50)}, tmp_path / "again")
-    assert "train/sad/PrivateTest_9.png: its folder says Training, its name PrivateTest (1 of 15 images" in text
+    assert "train/sad/PrivateTest_9.png: its folder says train, its name PrivateTest (1 of 15 images" in text
 
 
 def test_names_alone_tell_no_parts_and_it_is_said(tmp_path: Path) -> None:
