@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import JSON_OPTION, data_options, given_data, say_numbers
+from .options import JSON_OPTION, data_options, given_data, numbers_told
 from .say import say
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def info(data: str | None, classes: str | None, labels: str, merge: tuple[str, .
     click.echo(f"{dataset.name}: {dataset.source}\n{len(dataset):,} images, digest {dataset.digest}")
     click.echo(f"{told(dataset.order)}\n" if dataset.order else "")
     if classes and not dataset.order:
-        say_numbers(dataset, classes)
+        say(f"data: {dataset.source}{numbers_told(dataset, classes)}")
     click.echo(_count_table(counts, list(dataset.classes)))
     click.echo("\nSplits")
     for name, sizes in splits.items():

@@ -15,8 +15,8 @@ from .options import (
     PLUGIN_OPTION,
     RESULTS_OPTION,
     load_plugins,
+    numbers_told,
     results_folder,
-    say_numbers,
 )
 from .say import say, warn
 
@@ -89,8 +89,7 @@ def evaluate_command(
         check_model(one, spec)
     registry.get(system.row.runner)
     foreign, subjects = load_foreign(data, subject, classes)
-    say(f"{len(foreign):,} images of {foreign.source}")
-    say_numbers(foreign, classes)
+    say(f"{len(foreign):,} images of {foreign.source}{numbers_told(foreign, classes)}")
     store.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
     options = Options(device=device, backend=backend, threads=threads, plugins=plugins)

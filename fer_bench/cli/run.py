@@ -20,7 +20,7 @@ from .options import (
     data_options,
     given_data,
     load_plugins,
-    say_numbers,
+    numbers_told,
 )
 from .say import say
 from .tables import print_plan, print_results
@@ -166,7 +166,7 @@ def run_command(
     dataset = given_data(data, classes, labels, merge)
     other = load_dataset(fill) if fill else None
     if other is not None:
-        say_numbers(other, None)
+        say(f"fill: {other.source}{numbers_told(other, None)}")
     planned = plan(dataset, names or registry.specs(), splits, chosen, fill_from=other, explicit=bool(names))
     announce.demo(dataset, chosen)
     announce.left_out(planned, names, chosen)
