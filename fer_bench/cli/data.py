@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import JSON_OPTION, data_options, given_data
-from .say import reading, say, say_numbers
+from .options import JSON_OPTION, data_options, given_data, numbers_told
+from .say import reading, say
 
 if TYPE_CHECKING:
     from ..data.audit import Audit
@@ -54,7 +54,7 @@ def info(data: str | None, classes: str | None, labels: str, merge: tuple[str, .
     lines = [*([told(dataset.order)] if dataset.order else []), *reading(dataset)]
     click.echo("\n".join([*map(visible, lines), ""]))
     if classes and not dataset.order:
-        say_numbers(dataset, classes)
+        say(f"data: {dataset.source}{numbers_told(dataset, classes)}")
     click.echo(_count_table(counts, list(dataset.classes)))
     click.echo("\nSplits")
     for name, sizes in splits.items():

@@ -15,6 +15,7 @@ from .options import (
     PLUGIN_OPTION,
     RESULTS_OPTION,
     load_plugins,
+    numbers_told,
     results_folder,
 )
 from .say import say, say_reading, warn
@@ -88,8 +89,8 @@ def evaluate_command(
         check_model(one, spec)
     registry.get(system.row.runner)
     foreign, subjects = load_foreign(data, subject, classes)
-    say(f"{len(foreign):,} images of {foreign.source}")
-    say_reading(foreign, classes)
+    say(f"{len(foreign):,} images of {foreign.source}{numbers_told(foreign, classes)}")
+    say_reading(foreign)
     store.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
     options = Options(device=device, backend=backend, threads=threads, plugins=plugins)

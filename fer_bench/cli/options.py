@@ -54,9 +54,20 @@ def given_data(data: str | None, classes: str | None, labels: str, merge: Sequen
     from ..data.load import load_dataset
 
     dataset = load_dataset(data, scheme=labels, merge=merge, classes=classes)
-    say(f"data: {dataset.source}")
-    say_reading(dataset, classes)
+    say(f"data: {dataset.source}{numbers_told(dataset, classes)}")
+    say_reading(dataset)
     return dataset
+
+
+def numbers_told(dataset: Dataset, classes: str | None) -> str:
+    """What label numbers were taken to mean, to be added to a line; "" for those of FER-2013, all of it, and for names."""
+    from ..data.orders import FER2013, told
+
+    if dataset.order and (classes or dataset.order != FER2013):
+        return f"; {told(dataset.order)}"
+    return (
+        f"; --classes {classes} is not needed, as the data names its emotions" if classes and not dataset.order else ""
+    )
 
 
 def results_folder(results: str) -> Path:

@@ -20,6 +20,7 @@ from .options import (
     data_options,
     given_data,
     load_plugins,
+    numbers_told,
 )
 from .say import say, say_reading
 from .tables import print_plan, print_results
@@ -165,6 +166,7 @@ def run_command(
     dataset = given_data(data, classes, labels, merge)
     other = load_dataset(fill) if fill else None
     if other is not None:
+        say(f"fill: {other.source}{numbers_told(other, None)}")
         say_reading(other)
     planned = plan(dataset, names or registry.specs(), splits, chosen, fill_from=other, explicit=bool(names))
     announce.demo(dataset, chosen)

@@ -24,21 +24,10 @@ def warn(messages: Iterable[str]) -> None:
         say(f"warning: {message}")
 
 
-def say_reading(dataset: Dataset, classes: str | None = None) -> None:
+def say_reading(dataset: Dataset) -> None:
     """A line for each kind of file that lies with the data and was not read, and for what was decided in reading."""
     for text in reading(dataset):
         say(text)
-    say_numbers(dataset, classes)
-
-
-def say_numbers(dataset: Dataset, classes: str | None) -> None:
-    """One line that says what label numbers were taken to mean, unless they are those of FER-2013, all of it."""
-    from ..data.orders import FER2013, told
-
-    if dataset.order and (classes or dataset.order != FER2013):
-        say(told(dataset.order))
-    elif classes:
-        say(f"--classes {classes}: not needed, as the data names its emotions")
 
 
 def reading(dataset: Dataset) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -154,7 +153,7 @@ def test_bad_input_is_one_line_and_exit_code_2(evaluate, arguments, words):
 def refused(done: Result, words: str) -> None:
     assert done.exit_code == 2, done.output
     assert words in done.stderr
-    assert len([line for line in done.stderr.splitlines() if not re.search("images of|numbers read as", line)]) == 1
+    assert len([line for line in done.stderr.splitlines() if "images of" not in line]) == 1
 
 
 def test_data_that_can_not_be_evaluated_on(evaluate, tiny_npz, tmp_path):
