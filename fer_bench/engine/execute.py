@@ -26,6 +26,7 @@ from ..records import provenance
 from ..records.record import Cost, RunRecord, Status, TestTime
 from ..records.store import MODEL, PREDICTIONS, Store
 from ..scores.metrics import Scores, score
+from ..scores.probabilities import distributions
 from ..training.kept import EPOCHS, hand_over
 from ..training.resume import goes_on_at
 from .job import Job, Options, seed_key, training_rows
@@ -168,7 +169,7 @@ def with_readable_predictions(outcome: Outcome, attempt: Attempt) -> Outcome:
     job, split, classes = attempt.job, attempt.job.split, len(attempt.job.info.classes)
     try:
         with np.load(attempt.work / OUT / PREDICTIONS, allow_pickle=False) as given:
-            shapes = tuple(given[name].shape for name in probability_names(job))
+            shapes = tuple(distributions(given[name], classes).shape for name in probability_names(job))
         training_probabilities(job, attempt.work)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         message = f"the run left no readable predictions ({one_line(str(error))})"
