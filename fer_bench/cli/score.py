@@ -61,16 +61,17 @@ def score_command(
     """Score the predictions of a system that ran elsewhere, and put it on the board, marked external.
 
     PREDICTIONS is a .csv, .csv.gz or .parquet with the column `row` (the row of the data's file, from 0: for FER-2013's
-    PrivateTest 32298 to 35886), each row of the test part once, in any order; and a column of probabilities for each
-    emotion (anger or angry, disgust, ...), or one column `predicted` with an emotion's name or FER-2013's number. A
-    column `emotion` with the truth is checked. Or a predictions.npz as runs write it, or a run's folder.
+    PrivateTest 32298 to 35886) or, for a folder of images, `file` (its path below --data), each image of the test part
+    once, in any order; and a column of probabilities for each emotion (anger or angry, disgust, ...), or one column
+    `predicted` with an emotion's name or FER-2013's number. A column `emotion` with the truth is checked. Or a
+    predictions.npz as runs write it, or a run's folder.
 
     With --epoch the run's model predicts the test part with the weights of that epoch. Its row says which epoch of what it
     is, chosen by hand, and has no rank: whoever chose it may have seen test figures. Without --name it is only scored.
 
     Exit codes: 0 all went well, 2 wrong input.
     """
-    from ..data.load import load_dataset
+    from ..data.load import load_dataset, row_files
     from ..entries.by_hand import kept_run
     from ..entries.external import commit, score_file
     from ..entries.named import check_name
@@ -91,8 +92,11 @@ def score_command(
     say(f"data: {dataset.source}")
     parts = one_split(dataset, split)
     if run is None or epoch is None:
+        about: dict[str, Any] = {"name": name or "", "seed": seed or 0, "note": note}
         numbers = row_numbers(predictions, data, labels)
-        scored = score_file(predictions, dataset, parts, name=name or "", seed=seed or 0, note=note, numbers=numbers)
+        scored = score_file(predictions, dataset, parts, **about, numbers=numbers, files=row_files(data))
+        for line in scored.notes:
+            say(line)
     else:
         scored = kept_epoch(run, epoch, dataset, parts, plugins, name=name or "", seed=seed, note=note)
     if not dry_run:

@@ -14,7 +14,7 @@ from ..errors import InputError, brief
 from ..files.npz import load_npz
 from ..files.parquet import read_table
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
-from .fer2013 import STRICT, Faces, PixelError, Reading, parse_pixels
+from .fer2013 import NO_FILES, STRICT, Faces, PixelError, Reading, parse_pixels
 from .folders import MAX_IMAGE_BYTES, decode
 from .names import Classes, emotion, subject_names, usage_code
 
@@ -35,6 +35,8 @@ def read_npz(path: Path, how: Reading = STRICT) -> Faces:
     Raises:
         InputError: a missing array, a wrong shape or type, a value out of range (with its row).
     """
+    if how.listing:
+        return NO_FILES
     arrays = load_npz(path)
     needed = ("images", "labels", *filter(None, [how.subject]))
     for name in needed:
@@ -79,6 +81,8 @@ def read_parquet(paths: Sequence[Path], where: str, how: Reading = STRICT) -> Fa
     Raises:
         InputError: unreadable file, missing column, a bad value (with its row).
     """
+    if how.listing:
+        return NO_FILES
     splits = {path: _split_of(path) for path in paths}
     ordered = sorted(paths, key=lambda path: (-1 if splits[path] is None else splits[path], path))
     parts = [_read_parquet_file(path, splits[path], how) for path in ordered]

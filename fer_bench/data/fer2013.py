@@ -31,7 +31,8 @@ LONGEST_LINE, MOST_COLUMNS = 1 << 16, 1000
 class Faces(NamedTuple):
     """What a reader returns: images (N, 48, 48) uint8, labels (N,) int8, usage (N,) int8 or None, class names.
 
-    ``subjects`` (N,) names whom each image shows, where the reader was told where that stands.
+    ``subjects`` (N,) names whom each image shows, where the reader was told where that stands. ``files`` are the paths of
+    the images below the data's folder, or in its archive; None where they are in no files of their own.
     """
 
     images: np.ndarray
@@ -39,17 +40,24 @@ class Faces(NamedTuple):
     usage: np.ndarray | None
     classes: tuple[str, ...] = EMOTIONS
     subjects: np.ndarray | None = None
+    files: tuple[str, ...] | None = None
+
+
+#: What a reader of tables returns to whom asks for files alone.
+NO_FILES = Faces(np.empty((0, IMAGE_SIZE, IMAGE_SIZE), np.uint8), np.empty(0, np.int8), None)
 
 
 class Reading(NamedTuple):
     """What a reader makes of data that is not FER-2013's.
 
     With ``foreign``, emotions that FER-2013 lacks are classes of their own names; without, they are mistakes.
-    ``subject`` is the column (of .npz: the array) that names each image's subject, or "folder", or "".
+    ``subject`` is the column (of .npz: the array) that names each image's subject, or "folder", or "". With ``listing``
+    only ``Faces.files`` is wanted: nothing is decoded, and a table is not read.
     """
 
     foreign: bool = False
     subject: str = ""
+    listing: bool = False
 
 
 STRICT = Reading()
@@ -81,6 +89,8 @@ def read_csv(reopen: Callable[[], IO[bytes]], where: str, how: Reading = STRICT)
     Raises:
         InputError: for the first line that can't be read, with its number and column.
     """
+    if how.listing:
+        return NO_FILES
     import pyarrow as pa
 
     subject = how.subject.strip().lower()

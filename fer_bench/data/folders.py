@@ -110,7 +110,7 @@ def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str,
         for path, label, usage in zip(paths, labels, usages, strict=True)
     ]
     images = np.empty((len(paths), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
-    for row, (path, content) in enumerate(zip(paths, contents, strict=True)):
+    for row, (path, content) in enumerate(() if how.listing else zip(paths, contents, strict=True)):
         images[row] = decode(content, f"{where}: {brief(path, 120)}")
 
     stems = [path.stem for path in paths]
@@ -124,6 +124,7 @@ def read_tree(paths: list[PurePosixPath], contents: Iterable[bytes], where: str,
         np.array(usages, np.int8)[order] if usages[0] is not None else None,
         classes,
         subject_names([path.parent.name for path in paths], where)[order] if how.subject else None,
+        tuple(str(paths[row]) for row in order),
     )
 
 

@@ -42,6 +42,17 @@ def read_foreign(path: Path, subject: str = "") -> tuple[Dataset, np.ndarray | N
     return _dataset(path, faces), faces.subjects
 
 
+def read_files(path: Path) -> tuple[str, ...] | None:
+    """The file that each row of a data set was read from, as its path below the folder or in the archive.
+
+    None where the rows are those of a table, or of arrays. Nothing is decoded.
+
+    Raises:
+        InputError: as ``read`` does.
+    """
+    return _read(path, Reading(listing=True)).files
+
+
 def _dataset(path: Path, faces: Faces) -> Dataset:
     return Dataset(faces.images, faces.labels, faces.usage, faces.classes, name=_name(path, faces), source=path.name)
 

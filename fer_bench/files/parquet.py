@@ -19,7 +19,7 @@ MOST_COLUMNS = 1000
 _ROWS = 256
 
 
-def read_table(path: Path, wanted: Collection[str] | None = None) -> pa.Table:
+def read_table(path: Path, wanted: Collection[str] | None = None, most_bytes: int = MOST_BYTES) -> pa.Table:
     """The columns whose names, stripped and in lower case, are ``wanted``; all of them where that is None.
 
     Raises:
@@ -40,8 +40,8 @@ def read_table(path: Path, wanted: Collection[str] | None = None) -> pa.Table:
             for batch in file.iter_batches(_ROWS, columns=names):
                 batches.append(batch)
                 size += batch.nbytes
-                if size > MOST_BYTES:
-                    raise InputError(f"{path}: values of more than {MOST_BYTES:,} bytes")
+                if size > most_bytes:
+                    raise InputError(f"{path}: values of more than {most_bytes:,} bytes")
             fields = pa.schema([schema.field(name) for name in names], schema.metadata)
             return pa.Table.from_batches(batches, fields)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
