@@ -35,6 +35,7 @@ from .outcome import DISK_FULL, LOG_HINT, Outcome, one_line
 from .process import watch
 from .retry import Retries
 from .task import INPUT, LOG, OUT, TASK, Report, TrainTask
+from .trained_on import keep_training_images
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,9 @@ def artifacts(attempt: Attempt) -> Path:
     out, options = attempt.work / OUT, attempt.options
     if not options.models:
         shutil.rmtree(out / MODEL, ignore_errors=True)
-    elif options.keep_epochs:
+        return out
+    keep_training_images(attempt.job, out / MODEL)
+    if options.keep_epochs:
         hand_over(attempt.state / EPOCHS, out / MODEL / EPOCHS)
     return out
 
