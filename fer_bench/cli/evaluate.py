@@ -14,7 +14,12 @@ from .options import BACKEND_OPTION, DEVICE_OPTION, PLUGIN_OPTION, RESULTS_OPTIO
 from .say import say, warn
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from ..data.dataset import Dataset
+    from ..engine.job import Options
     from ..records.evaluation import Evaluation
+    from ..records.store import Store, StoredRun
     from ..scores.foreign import View
 
 
@@ -69,7 +74,6 @@ def evaluate_command(
     from ..api import registry
     from ..board.select import select
     from ..data.load import load_foreign
-    from ..engine.evaluate import evaluate
     from ..engine.job import Options
     from ..engine.stored_model import check_model
     from ..hardware.device import choose
@@ -91,24 +95,36 @@ def evaluate_command(
     store.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
     options = Options(device=device, backend=backend, threads=threads, plugins=plugins)
-    for one in system.runs:
-        if store.claimed(one.record.job):
-            say(f"waiting for another process, which is at {spec}")
-    found, failed = [], False
-    for one in system.runs:
-        try:
-            found.append(
-                evaluate(one, spec, foreign, subjects, store, options, keep_training_images=keep_training_images)
-            )
-        except RunError as error:  # the model of another seed may do better
-            say(str(error))
-            failed = True
+    found = evaluated(system.runs, store, spec, foreign, subjects, options, keep_training_images)
     if as_json:
         click.echo(json.dumps([evaluation.model_dump(mode="json") for evaluation in found], indent=1))
     else:
         click.echo("\n\n".join(text(evaluation) for evaluation in found))
-    if failed:
+    if len(found) < len(system.runs):
         sys.exit(1)
+
+
+def evaluated(
+    runs: Sequence[StoredRun],
+    store: Store,
+    spec: str,
+    foreign: Dataset,
+    subjects: np.ndarray | None,
+    options: Options,
+    keep: bool,
+) -> list[Evaluation]:
+    """The evaluations of those runs whose models predicted; what became of each of the others is said in a line."""
+    from ..engine.evaluate import evaluate
+
+    found = []
+    for one in runs:
+        if store.claimed(one.record.job):
+            say(f"waiting for another process, which is at {spec}")
+        try:
+            found.append(evaluate(one, spec, foreign, subjects, store, options, keep_training_images=keep))
+        except RunError as error:  # the model of another seed may do better
+            say(str(error))
+    return found
 
 
 def text(evaluation: Evaluation) -> str:

@@ -71,9 +71,9 @@ def score_command(
 
     Exit codes: 0 all went well, 2 wrong input.
     """
-    from ..data.load import load_dataset, row_files
+    from ..data.load import load_dataset
     from ..entries.by_hand import kept_run
-    from ..entries.external import commit, score_file
+    from ..entries.external import commit
     from ..entries.named import check_name
     from ..records.record import EXTERNAL
     from ..records.store import Store
@@ -92,11 +92,7 @@ def score_command(
     say(f"data: {dataset.source}")
     parts = one_split(dataset, split)
     if run is None or epoch is None:
-        about: dict[str, Any] = {"name": name or "", "seed": seed or 0, "note": note}
-        numbers = row_numbers(predictions, data, labels)
-        scored = score_file(predictions, dataset, parts, **about, numbers=numbers, files=row_files(data))
-        for line in scored.notes:
-            say(line)
+        scored = outside(predictions, data, labels, dataset, parts, name=name or "", seed=seed or 0, note=note)
     else:
         scored = kept_epoch(run, epoch, dataset, parts, plugins, name=name or "", seed=seed, note=note)
     if not dry_run:
@@ -106,6 +102,18 @@ def score_command(
     scores = scored.record.scores
     assert scores is not None  # its record is ok
     click.echo(scores.model_dump_json(indent=1) if as_json else scores_text(scores))
+
+
+def outside(predictions: Path, data: str | None, labels: str, dataset: Dataset, split: Split, **about: Any) -> Scored:
+    """The scores of a file of predictions, what is to be said of it said; ``about`` are name, seed and note of its row."""
+    from ..data.load import row_files
+    from ..entries.external import score_file
+
+    numbers = row_numbers(predictions, data, labels)
+    scored = score_file(predictions, dataset, split, **about, numbers=numbers, files=row_files(data))
+    for line in scored.notes:
+        say(line)
+    return scored
 
 
 def kept_epoch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -90,11 +91,7 @@ def _evaluate(
     known, seen = labels >= 0, shown(run, foreign.images)
     trained = np.zeros(len(foreign), bool) if seen.trained is None else seen.trained & known
     rows = np.flatnonzero(known if keep else known & ~trained)
-    if not len(rows):
-        raise InputError(
-            f"all {trained.sum():,} images of {foreign.source} that {spec} could be scored on are images that it was trained "
-            f"on ({job.dataset}, split {job.split}); --keep-training-images scores them all the same"
-        )
+    _check_left(rows, trained, run, spec, foreign)
     missing = [name for code, name in enumerate(job.classes) if not (labels[rows] == code).any()]
     work = store.work(job)
     try:
@@ -126,19 +123,33 @@ def _evaluate(
             masked=masked,
             environment=environment,
         )
-        fresh = work / OUT
-        fresh.mkdir()
-        subject_of = {} if whom is None else {"subjects": whom}
-        np.savez_compressed(
-            fresh / PREDICTIONS,
-            rows=rows.astype(np.int32),
-            training_rows=np.flatnonzero(trained).astype(np.int32),
-            labels=labels[rows],
-            probabilities=probabilities,
-            **subject_of,  # type: ignore[arg-type]  # its own keywords are no arrays
-        )
-        (fresh / EVALUATION).write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        store.publish(fresh, run.folder / EVALUATIONS / evaluation.slug)
+        arrays = {
+            "rows": rows.astype(np.int32),
+            "training_rows": np.flatnonzero(trained).astype(np.int32),
+            "labels": labels[rows],
+            "probabilities": probabilities,
+        }
+        _publish(evaluation, arrays if whom is None else arrays | {"subjects": whom}, work, run, store)
     finally:
         store.clean(work)
     return evaluation
+
+
+def _check_left(rows: np.ndarray, trained: np.ndarray, run: StoredRun, spec: str, foreign: Dataset) -> None:
+    """Raises InputError where no row is left to be scored, as the model was trained on all of them."""
+    if len(rows):
+        return
+    job = run.record.job
+    raise InputError(
+        f"all {trained.sum():,} images of {foreign.source} that {spec} could be scored on are images that it was trained on "
+        f"({job.dataset}, split {job.split}); --keep-training-images scores them all the same"
+    )
+
+
+def _publish(evaluation: Evaluation, arrays: dict[str, np.ndarray], work: Path, run: StoredRun, store: Store) -> None:
+    """Puts an evaluation, with the arrays of its predictions, into the folder of its run."""
+    fresh = work / OUT
+    fresh.mkdir()
+    np.savez_compressed(fresh / PREDICTIONS, **arrays)  # type: ignore[arg-type]  # its own keywords are no arrays
+    (fresh / EVALUATION).write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    store.publish(fresh, run.folder / EVALUATIONS / evaluation.slug)

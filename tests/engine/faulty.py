@@ -27,7 +27,14 @@ class _Centroid(SklearnRunner):
 
 @register("good")
 class Good(_Centroid):
-    """Gaussian naive Bayes on pixels."""
+    """Gaussian naive Bayes on pixels, which aborts at its first prediction where a test asks for that."""
+
+    def predict_proba(self, images):
+        marker = Path(os.environ.get("FER_BENCH_TEST_ABORT", os.devnull))
+        if not marker.exists():
+            marker.touch()
+            os.abort()
+        return super().predict_proba(images)
 
 
 @register("noisy")
