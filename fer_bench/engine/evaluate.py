@@ -141,8 +141,8 @@ def _check_left(rows: np.ndarray, trained: np.ndarray, run: StoredRun, spec: str
         return
     job = run.record.job
     raise InputError(
-        f"all {trained.sum():,} images of {foreign.source} that {spec} could be scored on are images that it was trained on "
-        f"({job.dataset}, split {job.split}); --keep-training-images scores them all the same"
+        f"{foreign.source}: nothing is left to score, {spec} was trained on all {trained.sum():,} images whose emotion it "
+        f"knows ({job.dataset}, split {job.split}); --keep-training-images scores them all the same"
     )
 
 

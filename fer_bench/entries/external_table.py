@@ -102,8 +102,6 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
                 raise InputError(
                     f"{path}: {what} of more than {LONGEST_LINE:,} characters; one such as row,{','.join(EMOTIONS)} is wanted"
                 )
-            if number > MOST_LINES:
-                raise _too_large(path, f"more than {MOST_LINES:,} lines")
             fields = next(csv.reader([line], strict=True), [])
             if any(fields):
                 yield number, fields
@@ -122,6 +120,8 @@ def _unpacked(path: Path) -> bytes:
         raise InputError(f"{path}: not readable as CSV ({brief(' '.join(str(error).split()), 120)})") from None
     if len(text) > MOST_BYTES:
         raise _too_large(path, f"more than {MOST_BYTES:,} bytes")
+    if text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n") > MOST_LINES:
+        raise _too_large(path, f"more than {MOST_LINES:,} lines")
     return text
 
 

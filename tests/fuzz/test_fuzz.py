@@ -22,13 +22,14 @@ from watch import peak_bytes, watched
 from fer_bench.board.ranking import leaderboards
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.data.reader import read, read_foreign
-from fer_bench.entries.external_file import TOLERANCE, read_outside
+from fer_bench.entries.external_file import read_outside
 from fer_bench.errors import InputError
 from fer_bench.records.evaluation import EVALUATION, read_evaluations
 from fer_bench.records.predictions import load_predictions
 from fer_bench.records.run_files import read_history
 from fer_bench.records.store import StoredRun, read_record
 from fer_bench.report import markdown
+from fer_bench.scores.probabilities import TOLERANCE
 
 LONGEST_MESSAGE = 400
 INVISIBLE = frozenset({*map(chr, range(32)), "\x7f", "\u2028", "\u202e"})
@@ -60,7 +61,7 @@ def _check(data: Any) -> None:
 
 
 def read_predicted(path: Path) -> None:
-    found = read_outside(path, EMOTIONS)
+    found = read_outside(path, EMOTIONS, list(TREE) if path.name == "predicted.files.csv" else None)
     assert found.probabilities.shape == (len(found.rows), 7)
     np.testing.assert_allclose(found.probabilities.astype(float).sum(axis=1), 1, atol=TOLERANCE + 1e-3)
 
@@ -88,6 +89,7 @@ def _structure(name: str) -> dict[str, st.SearchStrategy[bytes]]:
     by_form = {
         "table.csv": {"cells": mutate.csv_cells(start)},
         "predicted.csv": {"cells": mutate.csv_cells(start)},
+        "predicted.files.csv": {"cells": mutate.csv_cells(start)},
         "history.csv": {"cells": mutate.csv_cells(start)},
         "faces.zip": {"members": mutate.zip_members()},
         "faces.tar": {"members": mutate.tar_members()},
