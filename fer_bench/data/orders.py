@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +15,12 @@ from .names import LONGEST_NAME, MOST_CLASSES, emotion
 
 #: The name of FER-2013's order where nobody said that it is the data's.
 ASSUMED = "assumed"
+FER2013 = "fer2013"
 _FIRST_SEVEN = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
 _RAF_DB = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 #: Name -> what each number means; docs/guides/data.md has the source of each.
 ORDERS: dict[str, dict[int, str]] = {
-    "fer2013": dict(enumerate(EMOTIONS)),
+    FER2013: dict(enumerate(EMOTIONS)),
     "raf-db": dict(enumerate(_RAF_DB, start=1)),
     "affectnet": dict(enumerate((*_FIRST_SEVEN, "contempt"))),
     "ferplus": dict(enumerate(("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"))),
@@ -43,8 +45,9 @@ _OTHERS = {name: ORDERS[name] for name in ("affectnet", "ferplus", "alphabetical
 #: those of FER-2013's order where that is so much less likely (nats in all). Random parts of all five releases under
 #: FER-2013's order: none of 5,000 was refused; from 1,000 images on, nearly all under other orders are.
 _NEAR, _UNLIKELY = 0.02, 20.0
-#: A model speaks for another order where its average recall under that one is better by this, beyond any chance.
-_BETTER, _CHANCE = 0.15, 1e-3
+#: A model speaks for another known order where its average recall under that one is better by this, beyond any chance;
+#: for the order that fits it best of all that there are, where it is better by twice as much.
+_BETTER, _CHANCE = 0.1, 1e-3
 
 
 class Order(NamedTuple):
@@ -67,7 +70,7 @@ def order_of(text: str | None) -> Order:
         InputError: an unknown name, a number or an emotion twice, or too many.
     """
     if text is None or text == ASSUMED:
-        return Order(ASSUMED, ORDERS["fer2013"])
+        return Order(ASSUMED, ORDERS[FER2013])
     known = next((name for name in ORDERS if _plain(name) == _plain(text)), None)
     if known:
         return Order(known, ORDERS[known])
@@ -102,31 +105,36 @@ def told(order: str) -> str:
     """One line for people that says how label numbers were read, by ``Dataset.order``; "" where labels are names."""
     if not order:
         return ""
-    said = "FER-2013's order, which nothing here says; --classes gives another"
-    return f"numbers read as {order_of(order).text()} ({said if order == ASSUMED else f'--classes {order}'})"
+    said = "as given" if order not in ORDERS else f"the order of {order}"
+    if order == ASSUMED:
+        said = "FER-2013's order, which nothing here says; --classes gives another"
+    return f"numbers read as {order_of(order).text()} ({said})"
 
 
-def check_counts(where: str, counts: np.ndarray, marked: bool) -> None:
-    """Refuses label numbers that were read in FER-2013's order, as nobody said another, where their counts tell another.
+def order_by_counts(where: str, counts: np.ndarray, marked: bool) -> str:
+    """What speaks for FER-2013's order, in which label numbers were read as nobody said another, or against it.
 
     Args:
         where: the data, for the message.
         counts: images of each of ``EMOTIONS``, (7,).
         marked: whether the images have FER-2013's usages, too.
 
+    Returns:
+        ``FER2013`` where the counts are exactly those of all its images, else ``ASSUMED``.
+
     Raises:
-        InputError: all numbers from 1 to 6 are there and 0 is not, or the counts are those of a known data set's emotions
-            under another order.
+        InputError: all numbers from 1 to 6 are there and 0 is not, in other frequencies than those of FER-2013's emotions,
+            or the counts are those of a known data set's emotions under another order.
     """
+    if (counts == _FREQUENCIES[0]).all() or not counts.sum():
+        return FER2013 if counts.sum() else ASSUMED
     shown = ", ".join(f"{count:,} of {number}" for number, count in enumerate(counts.tolist()))
-    if not counts[0] and counts[1:].all() and not marked:
+    if not counts[0] and counts[1:].all() and not marked and _from(counts[1:], _FREQUENCIES[:1, 1:]) > _NEAR:
         raise InputError(
             f"{where}: label numbers {shown}: do they begin at 1, where FER-2013's begin at 0? Say what they mean with "
             "--classes raf-db, 1=surprise,fear,... or fer2013"
         )
-    if not counts.sum():
-        return
-    own = _divergence(counts, ORDERS["fer2013"])
+    own = _divergence(counts, ORDERS[FER2013])
     other = min(_OTHERS, key=lambda name: _divergence(counts, _OTHERS[name]))
     best = _divergence(counts, _OTHERS[other])
     if best < _NEAR and (own - best) * counts.sum() > _UNLIKELY:
@@ -134,15 +142,20 @@ def check_counts(where: str, counts: np.ndarray, marked: bool) -> None:
             f"{where}: label numbers {shown}: these are the frequencies of emotions in another order than FER-2013's, as "
             f"with --classes {other}; say which it is, with that or with --classes fer2013"
         )
+    return ASSUMED
 
 
 def _divergence(counts: np.ndarray, names: Mapping[int, str]) -> float:
     """Of the counts from the frequencies in that release which they resemble most, under an order (Kullback-Leibler)."""
     places = [EMOTIONS.index(names[number]) for number in range(len(EMOTIONS))]
+    return _from(counts, _FREQUENCIES[:, places])
+
+
+def _from(counts: np.ndarray, releases: np.ndarray) -> float:
     there = counts > 0
     shares = counts[there] / counts.sum()
-    releases = (_FREQUENCIES / _FREQUENCIES.sum(axis=1, keepdims=True))[:, places][:, there]
-    return float((shares * np.log(shares / releases)).sum(axis=1).min())
+    expected = (releases / releases.sum(axis=1, keepdims=True))[:, there]
+    return float((shares * np.log(shares / expected)).sum(axis=1).min())
 
 
 def better_order(
@@ -159,22 +172,42 @@ def better_order(
         What --classes calls that order, and the share of images on which the model agrees under FER-2013's and under
         that order; None where there is no such order.
     """
-    from scipy.stats import binomtest
-
     if not len(labels) or not set(classes) <= set(EMOTIONS):
         return None
     own = labels == predicted
     found = None
-    most = _BETTER + _recall(own, labels)
+    most = _recall(own, labels)
+    for name, places, better, chance in _candidates(labels, predicted, classes):
+        other = places[labels] == predicted
+        recall = _recall(other, labels)
+        if recall > most + better and _chance(other, own) < chance:
+            found, most = (name, float(own.mean()), float(other.mean())), recall - better
+    return found
+
+
+def _candidates(
+    labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]
+) -> Iterator[tuple[str, np.ndarray, float, float]]:
+    """Known orders, and the one that fits best: its name, the class of each label, how much better it has to be, chance."""
+    from scipy.optimize import linear_sum_assignment
+
     for name, names in _OTHERS.items():
         meant = [names[EMOTIONS.index(one)] for one in classes]
-        places = np.array([classes.index(one) if one in classes else -1 for one in meant])
-        other = places[labels] == predicted
-        gained, lost = int((other & ~own).sum()), int((own & ~other).sum())
-        chance = binomtest(gained, gained + lost, alternative="greater").pvalue if gained else 1.0
-        if _recall(other, labels) > most and chance < _CHANCE:
-            most, found = _recall(other, labels), (name, float(own.mean()), float(other.mean()))
-    return found
+        yield name, np.array([classes.index(one) if one in classes else -1 for one in meant]), _BETTER, _CHANCE
+    if classes != EMOTIONS:
+        return
+    counts = np.zeros((len(classes), len(classes)))
+    np.add.at(counts, (labels, predicted), 1)
+    places = linear_sum_assignment(-counts / counts.sum(axis=1, keepdims=True).clip(1))[1]
+    yield ",".join(classes[place] for place in places), places, 2 * _BETTER, _CHANCE / math.factorial(len(classes))
+
+
+def _chance(other: np.ndarray, own: np.ndarray) -> float:
+    """p of the sign test that ``other`` is right more often."""
+    from scipy.stats import binomtest
+
+    gained, lost = int((other & ~own).sum()), int((own & ~other).sum())
+    return float(binomtest(gained, gained + lost, alternative="greater").pvalue) if gained else 1.0
 
 
 def _recall(right: np.ndarray, labels: np.ndarray) -> float:

@@ -18,7 +18,9 @@ from .job import Job, training_rows
 
 
 def keep_training_images(job: Job, model: Path) -> None:
-    """Writes into a model's folder which images a job has shown it."""
+    """Writes into a model's folder which images a job has shown it; a folder that a runner left empty holds no model."""
+    if not (model.is_dir() and any(model.iterdir())):
+        return
     rows = training_rows(job)
     trained = image_hashes(job.dataset.images[rows["train_rows"]])
     if job.fill_from is not None:
