@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake, and how a full disk is known."""
+"""The exceptions that are one line for the user: a mistake of theirs, a run that failed; and how a full disk is known."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ class InputError(Exception):
     The message says what is wrong, where (file, row, column, value) and what to do about it. It may quote the input: it is
     kept to one line, and to what can be seen.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message.replace("\n", " ").replace("\t", " ")))
+
+
+class RunError(Exception):
+    """Something that was run failed, through no mistake of the user: its message is one line, and the exit code 1."""
 
     def __init__(self, message: str) -> None:
         super().__init__(visible(message.replace("\n", " ").replace("\t", " ")))

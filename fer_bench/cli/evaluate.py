@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import RunError
 from .options import (
     BACKEND_OPTION,
     CLASSES_OPTION,
@@ -21,7 +23,12 @@ from .options import (
 from .say import say, say_reading, warn
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from ..data.dataset import Dataset
+    from ..engine.job import Options
     from ..records.evaluation import Evaluation
+    from ..records.store import Store, StoredRun
     from ..scores.foreign import View
 
 
@@ -37,6 +44,11 @@ if TYPE_CHECKING:
 )
 @click.option("--dataset", help="Where RUN is ambiguous: the data that it was trained on, as the board calls it.")
 @click.option("--split", help="Where RUN is ambiguous: the split that it was trained on.")
+@click.option(
+    "--keep-training-images",
+    is_flag=True,
+    help="Score images that the model was trained on, too; they are left out else.",
+)
 @RESULTS_OPTION
 @DEVICE_OPTION
 @BACKEND_OPTION
@@ -50,6 +62,7 @@ def evaluate_command(
     subject: str,
     dataset: str | None,
     split: str | None,
+    keep_training_images: bool,
     results: str,
     device: str,
     backend: str,
@@ -62,16 +75,16 @@ def evaluate_command(
     RUN is a runner (svm), with a recipe where it ran with several (mlp:tuned), a run's key or its folder. Emotions are
     matched by name. Those that the model does not know are dropped; where the set lacks some of the model's, scores are
     given with all outputs, and with only those outputs that the set can confirm. Intervals resample images, and whole
-    subjects where --subject says whom an image shows.
+    subjects where --subject says whom an image shows. Images that the model was trained on, to the pixel, are counted and
+    left out.
 
-    Exit codes: 0 all went well, 2 wrong input.
+    Exit codes: 0 all went well, 1 a model did not predict, 2 wrong input.
     """
     import json
 
     from ..api import registry
     from ..board.select import select
     from ..data.load import load_foreign
-    from ..engine.evaluate import evaluate
     from ..engine.job import Options
     from ..engine.stored_model import check_model
     from ..hardware.device import choose
@@ -94,14 +107,36 @@ def evaluate_command(
     store.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
     options = Options(device=device, backend=backend, threads=threads, plugins=plugins)
-    for one in system.runs:
-        if store.claimed(one.record.job):
-            say(f"waiting for another process, which is at {spec}")
-    found = [evaluate(one, spec, foreign, subjects, store, options) for one in system.runs]
+    found = evaluated(system.runs, store, spec, foreign, subjects, options, keep_training_images)
     if as_json:
         click.echo(json.dumps([evaluation.model_dump(mode="json") for evaluation in found], indent=1))
     else:
         click.echo("\n\n".join(text(evaluation) for evaluation in found))
+    if len(found) < len(system.runs):
+        sys.exit(1)
+
+
+def evaluated(
+    runs: Sequence[StoredRun],
+    store: Store,
+    spec: str,
+    foreign: Dataset,
+    subjects: np.ndarray | None,
+    options: Options,
+    keep: bool,
+) -> list[Evaluation]:
+    """The evaluations of those runs whose models predicted; what became of each of the others is said in a line."""
+    from ..engine.evaluate import evaluate
+
+    found = []
+    for one in runs:
+        if store.claimed(one.record.job):
+            say(f"waiting for another process, which is at {spec}")
+        try:
+            found.append(evaluate(one, spec, foreign, subjects, store, options, keep_training_images=keep))
+        except RunError as error:  # the model of another seed may do better
+            say(str(error))
+    return found
 
 
 def text(evaluation: Evaluation) -> str:
@@ -117,6 +152,7 @@ def text(evaluation: Evaluation) -> str:
     if e.dropped:
         counts = ", ".join(f"{name} ({count:,})" for name, count in e.dropped.items())
         lines.append(f"dropped, as the model does not know them: {counts}")
+    lines += _seen_lines(e)
     if e.missing:
         masked = "; masked leaves these outputs out" if e.masked else ""
         lines.append(f"without an image in {e.data}: {', '.join(e.missing)}{masked}")
@@ -127,6 +163,20 @@ def text(evaluation: Evaluation) -> str:
     align = ["left", *["right"] * (len(headers) - 1)]
     emotions = tabulate(_emotion_rows(list(views.values())), headers, disable_numparse=True, colalign=align)
     return "\n".join([*lines, "", scores, "", emotions])
+
+
+def _seen_lines(e: Evaluation) -> list[str]:
+    """What the model had seen of the set, and what could not be told."""
+    lines = []
+    where = f"{e.trained_on}, split {e.split}"
+    if e.training_images:
+        what = "scored with the others" if e.kept else "left out; --keep-training-images scores them, too"
+        lines.append(f"{e.training_images:,} images are of those that it was trained on ({where}): {what}")
+    if e.watched_images:
+        lines.append(f"{e.watched_images:,} images are of the part by which its epoch was chosen; they are scored")
+    if e.unchecked:
+        lines.append(f"could not be checked for images that it was trained on: {e.unchecked}")
+    return lines
 
 
 def _score_rows(views: Sequence[View]) -> list[list[str]]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import InputError, is_disk_full
+from ..errors import InputError, RunError, is_disk_full
 from .say import say
 
 #: command -> the module of fer_bench.cli that defines it (as ``<name>`` with dashes turned into underscores, plus "_command")
@@ -75,6 +75,9 @@ class LazyGroup(click.Group):
         except (InputError, click.ClickException) as error:
             say(str(error))
             sys.exit(2)
+        except RunError as error:
+            say(str(error))
+            sys.exit(1)
         except OSError as error:
             if not is_disk_full(error):
                 raise

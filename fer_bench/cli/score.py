@@ -10,6 +10,7 @@ import click
 
 from ..errors import InputError
 from .options import PLUGIN_OPTION, RESULTS_OPTION, data_options, given_data, load_plugins
+from .say import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,9 +62,10 @@ def score_command(
     """Score the predictions of a system that ran elsewhere, and put it on the board, marked external.
 
     PREDICTIONS is a .csv, .csv.gz or .parquet with the column `row` (the row of the data's file, from 0: for FER-2013's
-    PrivateTest 32298 to 35886), each row of the test part once, in any order; and a column of probabilities for each
-    emotion (anger or angry, disgust, ...), or one column `predicted` with an emotion's name or FER-2013's number. A
-    column `emotion` with the truth is checked. Or a predictions.npz as runs write it, or a run's folder.
+    PrivateTest 32298 to 35886) or, for a folder of images, `file` (its path below --data), each image of the test part
+    once, in any order; and a column of probabilities for each emotion (anger or angry, disgust, ...), or one column
+    `predicted` with an emotion's name or FER-2013's number. A column `emotion` with the truth is checked. Or a
+    predictions.npz as runs write it, or a run's folder.
 
     With --epoch the run's model predicts the test part with the weights of that epoch. Its row says which epoch of what it
     is, chosen by hand, and has no rank: whoever chose it may have seen test figures. Without --name it is only scored.
@@ -71,7 +73,7 @@ def score_command(
     Exit codes: 0 all went well, 2 wrong input.
     """
     from ..entries.by_hand import kept_run
-    from ..entries.external import commit, score_file
+    from ..entries.external import commit
     from ..entries.named import check_name
     from ..records.record import EXTERNAL
     from ..records.store import Store
@@ -89,8 +91,7 @@ def score_command(
     dataset = given_data(data, classes, labels, merge)
     parts = one_split(dataset, split)
     if run is None or epoch is None:
-        numbers = row_numbers(predictions, data, labels, classes)
-        scored = score_file(predictions, dataset, parts, name=name or "", seed=seed or 0, note=note, numbers=numbers)
+        scored = outside(predictions, data, labels, classes, dataset, parts, name=name or "", seed=seed or 0, note=note)
     else:
         scored = kept_epoch(run, epoch, dataset, parts, plugins, name=name or "", seed=seed, note=note)
     if not dry_run:
@@ -100,6 +101,26 @@ def score_command(
     scores = scored.record.scores
     assert scores is not None  # its record is ok
     click.echo(scores.model_dump_json(indent=1) if as_json else scores_text(scores))
+
+
+def outside(
+    predictions: Path,
+    data: str | None,
+    labels: str,
+    classes: str | None,
+    dataset: Dataset,
+    split: Split,
+    **about: Any,
+) -> Scored:
+    """The scores of a file of predictions, what is to be said of it said; ``about`` are name, seed and note of its row."""
+    from ..data.load import row_files
+    from ..entries.external import score_file
+
+    numbers = row_numbers(predictions, data, labels, classes)
+    scored = score_file(predictions, dataset, split, **about, numbers=numbers, files=row_files(data))
+    for line in scored.notes:
+        say(line)
+    return scored
 
 
 def kept_epoch(

@@ -26,7 +26,8 @@ class Faces(NamedTuple):
     """What a reader returns: images (N, 48, 48) uint8, labels (N,) int8, usage (N,) int8 or None, class names.
 
     ``subjects`` (N,) names whom each image shows, where the reader was told where that stands. ``order`` says how label
-    numbers were read; it, ``left_out`` and ``notes`` are those of ``Dataset``.
+    numbers were read; it, ``left_out`` and ``notes`` are those of ``Dataset``. ``files`` are the paths of the images below
+    the data's folder, or in its archive; None where they are in no files of their own.
     """
 
     images: np.ndarray
@@ -37,6 +38,11 @@ class Faces(NamedTuple):
     order: str = ""
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
+
+
+#: What a reader of tables returns to whom asks for files alone.
+NO_FILES = Faces(np.empty((0, IMAGE_SIZE, IMAGE_SIZE), np.uint8), np.empty(0, np.int8), None)
 
 
 class Reading(NamedTuple):
@@ -44,12 +50,14 @@ class Reading(NamedTuple):
 
     With ``foreign``, emotions that FER-2013 lacks are classes of their own names; without, they are mistakes.
     ``subject`` is the column (of .npz: the array) that names each image's subject, or "folder", or "".
-    ``order`` says what label numbers mean; None where nobody said it.
+    ``order`` says what label numbers mean; None where nobody said it. With ``listing`` only ``Faces.files`` is wanted:
+    nothing is decoded, and a table is not read.
     """
 
     foreign: bool = False
     subject: str = ""
     order: Order | None = None
+    listing: bool = False
 
 
 STRICT = Reading()

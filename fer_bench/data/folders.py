@@ -73,7 +73,7 @@ def read_images(
     )
     row_of = np.argsort(order)
     pictures = Pictures(len(paths), where)
-    for path, row in zip(paths, row_of.tolist(), strict=True):
+    for path, row in () if how.listing else zip(paths, row_of.tolist(), strict=True):
         with tree.open(path, MAX_IMAGE_BYTES) as stream:
             pictures.put(row, stream.read(), f"{where}: {brief(path, 120)}")
     images, notes = pictures.done()
@@ -85,6 +85,7 @@ def read_images(
         subject_names([path.parent.name for path in paths], where)[order] if how.subject else None,
         how.order.name if how.order and any(number_of(home.name) is not None for home in homes) else "",
         notes=(*notes, *_unused_names(paths, usages)),
+        files=tuple(str(paths[row]) for row in order),
     )
 
 

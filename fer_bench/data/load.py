@@ -99,6 +99,21 @@ def load_foreign(path: str | Path, subject: str = "", classes: str | None = None
     return synthetic(), None
 
 
+def row_files(path: str | Path | None = None) -> tuple[str, ...] | None:
+    """The image file of each row of the data that ``load_dataset`` finds; None where the data is no folder of images.
+
+    Each is a path below the folder, or in the archive, with "/" between its parts. Rows are those before a label scheme
+    drops any.
+
+    Raises:
+        InputError: as ``load_dataset`` does.
+    """
+    from .reader import read_files
+
+    found, _ = find(path)
+    return None if found is None else read_files(found)
+
+
 def find(path: str | Path | None) -> tuple[Path | None, str]:
     """Where the data is, None for the embedded set, and why there."""
     variable = os.environ.get("FER_BENCH_DATA")

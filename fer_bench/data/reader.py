@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from .archives import ARCHIVE_SUFFIXES, open_archive
 from .dataset import EMOTIONS, Dataset
-from .fer2013 import STRICT, Faces, Reading, read_csv
+from .fer2013 import NO_FILES, STRICT, Faces, Reading, read_csv
 from .names import slug
 from .orders import Order
 from .tree import Tree, counted, folder_tree
@@ -44,6 +44,17 @@ def read_foreign(path: Path, subject: str = "", order: Order | None = None) -> t
         row = int((faces.subjects == "").argmax())
         raise InputError(f"{path}, row {row} (from 0): no subject in {subject!r}; each image needs one")
     return _dataset(path, faces), faces.subjects
+
+
+def read_files(path: Path) -> tuple[str, ...] | None:
+    """The file that each row of a data set was read from, as its path below the folder or in the archive.
+
+    None where the rows are those of a table, or of arrays. Nothing is decoded.
+
+    Raises:
+        InputError: as ``read`` does.
+    """
+    return _read(path, Reading(listing=True)).files
 
 
 def _dataset(path: Path, faces: Faces) -> Dataset:
@@ -81,6 +92,8 @@ def check_plain(path: Path) -> None:
 def _read_file(path: Path, how: Reading) -> Faces:
     check_plain(path)
     name = path.name.lower()
+    if how.listing and not name.endswith(ARCHIVE_SUFFIXES):
+        return NO_FILES
     if name.endswith(".csv"):
         return read_csv(lambda: path.open("rb"), str(path), how)
     if name.endswith(ARCHIVE_SUFFIXES):
@@ -114,6 +127,8 @@ def _read_tree(tree: Tree, how: Reading) -> Faces:
     if len(there) > 1 or len(tables) > 1 or len(found.arrays) > 1:
         several = "; ".join(counted(what, paths, 2) for what, paths in there.items())
         raise InputError(f"{tree.path}: more than one set of faces: {several}; give one of them")
+    if how.listing and not found.images:
+        return NO_FILES
     if tables:
         used = tables
         faces = read_csv(partial(tree.open, tables[0]), f"{tree.path}: {tables[0]}", how)

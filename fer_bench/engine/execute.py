@@ -25,6 +25,7 @@ from ..records import provenance
 from ..records.record import Cost, RunRecord, Status, TestTime
 from ..records.store import MODEL, PREDICTIONS, Store
 from ..scores.metrics import Scores, score
+from ..scores.probabilities import distributions
 from ..training.kept import EPOCHS, hand_over
 from ..training.resume import goes_on_at
 from .job import Job, Options, seed_key, training_rows
@@ -33,6 +34,7 @@ from .outcome import DISK_FULL, LOG_HINT, Outcome, one_line
 from .process import watch
 from .retry import Retries
 from .task import FILL_IMAGES, IMAGES, INPUT, LOG, OUT, TASK, Report, TrainTask
+from .trained_on import keep_training_images
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def with_readable_predictions(outcome: Outcome, attempt: Attempt) -> Outcome:
     job, split, classes = attempt.job, attempt.job.split, len(attempt.job.info.classes)
     try:
         with np.load(attempt.work / OUT / PREDICTIONS, allow_pickle=False) as given:
-            shapes = tuple(given[name].shape for name in probability_names(job))
+            shapes = tuple(distributions(given[name], classes).shape for name in probability_names(job))
         training_probabilities(job, attempt.work)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         message = f"the run left no readable predictions ({one_line(str(error))})"
@@ -261,7 +263,9 @@ def artifacts(attempt: Attempt) -> Path:
     out, options = attempt.work / OUT, attempt.options
     if not options.models:
         shutil.rmtree(out / MODEL, ignore_errors=True)
-    elif options.keep_epochs:
+        return out
+    keep_training_images(attempt.job, out / MODEL)
+    if options.keep_epochs:
         hand_over(attempt.state / EPOCHS, out / MODEL / EPOCHS)
     return out
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..scores.metrics import Scores, score
+from ..scores.probabilities import distributions
 from .task import IMAGES, INPUT
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def training_images(folder: Path) -> np.ndarray:
 def training_probabilities(job: Job, work: Path) -> np.ndarray | None:
     """The worker's predictions for the training part, (N, classes) float16; None where the job asks for none.
 
-    Raises OSError, EOFError or ValueError where it can't be read, or is not of the job's training part.
+    Raises OSError, EOFError or ValueError where it can't be read, is no probabilities, or not of the job's training part.
     """
     if not job.train_scores:
         return None
@@ -46,7 +47,7 @@ def training_probabilities(job: Job, work: Path) -> np.ndarray | None:
     shape = (len(job.split.train), len(job.info.classes))
     if found.shape != shape:
         raise ValueError(f"predictions of the training part of shape {found.shape}, wanted {shape}")
-    return found
+    return distributions(found, len(job.info.classes))
 
 
 def score_training(job: Job, work: Path) -> Scores | None:

@@ -46,14 +46,15 @@ class RanOn(BaseModel):
 class Outcome(BaseModel):
     """What became of a worker, as it stands in ``outcome.json``.
 
-    ``transient``: another attempt, on the same terms or with less memory, may go well. ``tta_cost`` is that of
-    predicting with test-time augmentation.
+    ``transient``: another attempt, on the same terms or with less memory, may go well. ``wrong_input``: what it was given
+    can't be used, as it says itself; nothing crashed. ``tta_cost`` is that of predicting with test-time augmentation.
     """
 
     status: Status
     message: str = ""
     hint: str = ""
     transient: bool = False
+    wrong_input: bool = False
     training: Training = Field(default_factory=Training)
     cost: Cost = Field(default_factory=Cost)
     tta_cost: Cost = Field(default_factory=Cost)
@@ -80,7 +81,7 @@ def raised(error: BaseException) -> Outcome:
     kind = type(error).__name__
     text = one_line(str(error))
     if isinstance(error, InputError):
-        return Outcome(status="error", message=text)
+        return Outcome(status="error", message=text, wrong_input=True)
     if isinstance(error, SystemExit):
         return Outcome(
             status="error", message=f"the runner called sys.exit({error.code!r})", hint="it should return, or raise"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, RunError
 from ..hardware.device import Target, choose, process_variables
 from ..records import provenance
 from ..records.record import ENSEMBLE, EXTERNAL, Environment
@@ -103,11 +103,14 @@ def predict_or_refuse(
 
     Raises:
         InputError: the model, or the weights of the epoch, can't be used.
+        RunError: the process that was to predict crashed, or ran out of time or memory.
     """
     target = choose(options.device, options.backend)
     outcome, environment, probabilities = predict(run, spec, images, work, options, target, epoch=epoch)
     if probabilities is None:
         why = ". ".join(filter(None, [outcome.message, outcome.hint]))
+        if not outcome.wrong_input:
+            raise RunError(f"the model in {run.folder / MODEL} did not predict ({outcome.status}): {why}")
         raise InputError(
             f"the model in {run.folder / MODEL} can't be used: {why}; if it is of an older version, train it again"
         )

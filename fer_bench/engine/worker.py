@@ -29,6 +29,7 @@ from ..errors import is_disk_full
 from ..files import durable
 from ..records.record import Cost, Training
 from ..records.store import HISTORY, MODEL, PREDICTIONS
+from ..scores.probabilities import NoProbabilitiesError, distributions
 from ..training.resume import count_attempt, goes_on_at
 from .measure import model_size, peak_memory, per_second, prediction_cost, ran_on
 from .on_train import TRAIN_PROBABILITIES, training_images
@@ -179,10 +180,10 @@ def predict_parts(
 
 
 def valid_probabilities(runner: Predictor, images: np.ndarray, classes: int) -> np.ndarray:
-    """What a runner predicts for (N, 48, 48) uint8 images: (N, classes) float32.
+    """What a runner predicts for (N, 48, 48) uint8 images: (N, classes) float32, mended where it is off by rounding.
 
     Raises:
-        ValueError: they are not what the contract says: of another shape, not finite, or no probabilities.
+        ValueError: they are of another shape, or what ``scores.probabilities.distributions`` refuses.
     """
     if not len(images):
         return np.empty((0, classes), np.float32)
@@ -191,9 +192,10 @@ def valid_probabilities(runner: Predictor, images: np.ndarray, classes: int) -> 
         raise ValueError(f"predict_proba returned shape {array.shape}, wanted {(len(images), classes)}")
     if not np.isfinite(array).all():
         raise ValueError("predict_proba returned NaN or infinity: the training diverged, or the runner is wrong")
-    if (array < -1e-6).any() or not np.allclose(array.sum(1), 1, atol=1e-2):
-        raise ValueError("predict_proba returned rows that are not probabilities (negative, or not summing to one)")
-    return array
+    try:
+        return distributions(array, classes)
+    except NoProbabilitiesError as error:
+        raise ValueError(f"predict_proba returned rows that are not probabilities: {error}") from None
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

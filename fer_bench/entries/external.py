@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ..data.dataset import USAGES, Dataset
+from ..data.match import place_of
+from ..data.orders import ASSUMED, ORDERS, better_order, order_of, told
 from ..data.splits import Split
-from ..errors import InputError
+from ..errors import InputError, brief
 from ..records.predictions import Predictions
 from ..records.record import EXTERNAL, JobInfo, RunRecord, Training
 from ..records.store import Store
@@ -19,12 +21,16 @@ from ..scores.metrics import score, score_answers
 from . import named
 from .external_file import Outside, read_outside
 
+#: For whom row ids of a folder of images went wrong.
+FILES_HINT = " A column 'file' in their place names the images"
+
 
 class Scored(NamedTuple):
-    """A record, and the predictions that it scores, in the order of the test part."""
+    """A record, the predictions that it scores, in the order of the test part, and what is to be said of their file."""
 
     record: RunRecord
     predictions: Predictions
+    notes: tuple[str, ...] = ()
 
 
 def score_file(
@@ -36,6 +42,8 @@ def score_file(
     seed: int = 0,
     note: str = "",
     numbers: np.ndarray | None = None,
+    files: Sequence[str] | None = None,
+    order: str | None = None,
 ) -> Scored:
     """Scores a file of predictions of a split's test part, as the scores of a run are computed.
 
@@ -47,14 +55,20 @@ def score_file(
         seed: tells several trainings of one system apart.
         note: a line about the system, for the table.
         numbers: (N,) int, how the file counts the rows of ``dataset``; 0, 1, ... where None.
+        files: the image file of each row that is so counted, where the data is a folder of them; ``load.row_files``.
+        order: what numbers of emotions mean there, as ``orders.order_of`` reads it; FER-2013's where None.
 
     Raises:
-        InputError: whatever is wrong with the file (see ``read_outside``) or with its rows (see ``matched``).
+        InputError: whatever is wrong with the file (see ``read_outside``) or with its rows (see ``matched``), or numbers
+            that agree with the truth far better in another order than FER-2013's.
     """
     start = named.Start.now()
-    outside = read_outside(path, dataset.classes)
-    order = matched(outside, dataset, split, np.arange(len(dataset)) if numbers is None else numbers)
-    labels, probabilities = dataset.labels[split.test], outside.probabilities[order]
+    meant = order_of(order)
+    outside = read_outside(path, dataset.classes, files, meant)
+    of_row = matched(outside, dataset, split, np.arange(len(dataset)) if numbers is None else numbers, files)
+    labels, probabilities = dataset.labels[split.test], outside.probabilities[of_row]
+    if outside.answer_numbers and meant.name == ASSUMED:
+        _check_order(outside, labels, probabilities.argmax(axis=1), dataset.classes)
     if outside.answers:
         scores = score_answers(labels, probabilities.argmax(axis=1), dataset.classes, split.test_seen)
     else:
@@ -66,7 +80,10 @@ def score_file(
         training=Training(init="unknown", checkpoint="unknown", extra={"file": path.name, "note": note}),
         scores=scores,
     )
-    return Scored(record, Predictions(split.test.astype(np.int32), labels, probabilities))
+    notes = [told(meant.name)] if outside.answer_numbers or outside.truth_numbers is not None else []
+    if outside.unread:
+        notes.append(f"columns that were not read: {brief(', '.join(outside.unread), 200)}")
+    return Scored(record, Predictions(split.test.astype(np.int32), labels, probabilities), tuple(notes))
 
 
 def job_of(name: str, dataset: Dataset, split: Split, seed: int, probabilities: np.ndarray) -> JobInfo:
@@ -93,7 +110,9 @@ def job_of(name: str, dataset: Dataset, split: Split, seed: int, probabilities: 
     )
 
 
-def matched(outside: Outside, dataset: Dataset, split: Split, numbers: np.ndarray) -> np.ndarray:
+def matched(
+    outside: Outside, dataset: Dataset, split: Split, numbers: np.ndarray, files: Sequence[str] | None = None
+) -> np.ndarray:
     """(len(test),) indices into the entries of ``outside``: which one is about each row of the test part.
 
     Raises:
@@ -105,7 +124,7 @@ def matched(outside: Outside, dataset: Dataset, split: Split, numbers: np.ndarra
     if len(repeated):
         again = int(repeated[0])
         raise InputError(
-            f"{places.at(again)}: row {rows[again]} again, first on {places.within(first[back[again]])}; "
+            f"{places.at(again)}: {outside.image(again)} again, first on {places.within(first[back[again]])}; "
             f"{len(rows) - len(first):,} of {len(rows):,} entries repeat a row"
         )
     stray = ~np.isin(rows, wanted)
@@ -115,11 +134,11 @@ def matched(outside: Outside, dataset: Dataset, split: Split, numbers: np.ndarra
     if len(lacking):
         raise InputError(
             f"{places.path}: {len(lacking):,} of the {len(wanted):,} rows of the test part are missing, the first is row "
-            f"{lacking[0]}"
+            f"{lacking[0]}{f', {brief(files[lacking[0]], 120)}' if files else ''}"
         )
     by_row = np.argsort(rows)
     order = by_row[np.searchsorted(rows[by_row], wanted)]
-    _check_truth(outside, order, dataset, split)
+    _check_truth(outside, order, dataset, split, FILES_HINT if files and not outside.names else "")
     return order
 
 
@@ -134,13 +153,13 @@ def _strayed(outside: Outside, stray: np.ndarray, dataset: Dataset, split: Split
     """Whose rows those are that are not of the test part."""
     rows, parts, place = outside.rows, dict(_parts(dataset, split)), int(stray.argmax())
     *others, test = parts
-    where, row = outside.places.at(place), rows[place]
+    where, row, image = outside.places.at(place), rows[place], outside.image(place)
     end = f"{test} of split {split.name} is what is scored"
     held = {name: int(np.isin(rows, numbers[parts[name]]).sum()) for name in others}
     most = max(others, key=lambda name: held[name])
     if held[most] > len(rows) / 2:
         return f"{where}: these are rows of the {most}, {held[most]:,} of {len(rows):,}; the {end}"
-    if np.array_equal(np.sort(rows), np.sort(numbers[split.test]) + 1):
+    if not outside.names and np.array_equal(np.sort(rows), np.sort(numbers[split.test]) + 1):
         return f"{where}: the rows count from 1; take one off each, the first row of the data is row 0"
     here = next((name for name in others if row in numbers[parts[name]]), "")
     if here:
@@ -149,11 +168,11 @@ def _strayed(outside: Outside, stray: np.ndarray, dataset: Dataset, split: Split
         what = f"is in no part of split {split.name} under these labels"
     else:
         what = f"is not in the data, whose last is row {numbers[-1]}"
-    return f"{where}: row {row} {what}; the {end}; {stray.sum():,} of {len(rows):,} rows are not of it"
+    return f"{where}: {image} {what}; the {end}; {stray.sum():,} of {len(rows):,} rows are not of it"
 
 
-def _check_truth(outside: Outside, order: np.ndarray, dataset: Dataset, split: Split) -> None:
-    """The emotions that the file says are true, against the data's."""
+def _check_truth(outside: Outside, order: np.ndarray, dataset: Dataset, split: Split, hint: str) -> None:
+    """The emotions that the file says are true, against the data's; ``hint`` ends the message where they differ."""
     if outside.truth is None:
         return
     labels = np.empty(len(order), np.int64)
@@ -166,7 +185,12 @@ def _check_truth(outside: Outside, order: np.ndarray, dataset: Dataset, split: S
         return np.bincount(of, minlength=len(dataset.classes)).tolist()
 
     first, classes = int(differ[0]), dataset.classes
-    says = f"{outside.places.at(first)}: row {outside.rows[first]} is {classes[outside.truth[first]]} here"
+    says = f"{outside.places.at(first)}: {outside.image(first)} is {classes[outside.truth[first]]} here"
+    if other := _fitting(outside.truth_numbers, labels, classes):
+        raise InputError(
+            f"{says}, but {classes[labels[first]]} in the data: the numbers of the truth fit all {len(labels):,} rows in the "
+            f"order {other}, {order_of(other).text()}; write the emotions' names, there and in a column 'predicted'"
+        )
     for name, rows in _parts(dataset, split):
         if rows is not split.test and counts(outside.truth) == counts(dataset.labels[rows]) != counts(labels):
             raise InputError(
@@ -174,9 +198,32 @@ def _check_truth(outside: Outside, order: np.ndarray, dataset: Dataset, split: S
                 "ids of the test part"
             )
     raise InputError(
-        f"{says}, but {classes[labels[first]]} in the data; {len(differ):,} of {len(labels):,} rows differ; are the row "
-        "ids right?"
+        f"{says}, but {classes[labels[first]]} in the data; {len(differ):,} of {len(labels):,} rows differ; are the "
+        f"{'right files named' if outside.names else 'row ids right'}?{hint}"
     )
+
+
+def _fitting(numbers: np.ndarray | None, labels: np.ndarray, classes: Sequence[str]) -> str:
+    """The name of the order of emotions in which all numbers are those of the labels, (n,) both; "" for none."""
+    if numbers is None:
+        return ""
+    for name, meant in ORDERS.items():
+        of_number = {number: place_of(word, classes) for number, word in meant.items()}
+        if all(
+            of_number.get(number) == label for number, label in set(zip(numbers.tolist(), labels.tolist(), strict=True))
+        ):
+            return name
+    return ""
+
+
+def _check_order(outside: Outside, labels: np.ndarray, answers: np.ndarray, classes: tuple[str, ...]) -> None:
+    """Raises InputError where answers, read as FER-2013's numbers, agree with the truth far better in another order."""
+    if found := better_order(answers, labels, classes):
+        other, own, better = found
+        raise InputError(
+            f"{outside.places.path}: read as FER-2013's numbers, the answers agree with {own:.1%} of the truth; as those of "
+            f"the order {other}, {order_of(other).text()}, with {better:.1%}: write the emotions' names in column 'predicted'"
+        )
 
 
 def commit(scored: Scored, store: Store, force: bool = False) -> Path:

@@ -22,7 +22,7 @@ MOST_COLUMNS = 1000
 _ROWS = 256
 
 
-def read_table(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Table:
+def read_table(path: Path, wanted: Callable[[str], bool] | None = None, most_bytes: int = MOST_BYTES) -> pa.Table:
     """The columns whose names, stripped and in lower case, are ``wanted``; all of them where that is None.
 
     Raises:
@@ -36,7 +36,7 @@ def read_table(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Ta
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise InputError(f"{path}: two columns are called {twice[:40]!r}; leave one of them out")
-        batches, size, limit = [], 0, _limit([path])
+        batches, size, limit = [], 0, min(most_bytes, _limit([path]))
         for batch in file.iter_batches(_batch_rows(file, names, limit), columns=names):
             batches.append(batch)
             size += batch.nbytes

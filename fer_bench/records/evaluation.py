@@ -24,6 +24,10 @@ class Evaluation(BaseModel, extra="forbid"):
     their emotion. ``missing`` are the model's emotions of which the set has no image: ``whole`` takes all outputs of the
     model, ``masked`` only the others, each image's probabilities divided by their sum. That is None where nothing is
     missing, or where a single emotion is left, of which every answer would be right.
+
+    ``training_images`` of the set are images that the model was trained on, pixel by pixel: they are not among those
+    scored, unless they were ``kept``. None where nobody could tell, and ``unchecked`` says why. ``watched_images`` of those
+    scored are of the part by which the model's epoch was chosen.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -43,6 +47,10 @@ class Evaluation(BaseModel, extra="forbid"):
     subjects: int | None
     dropped: dict[str, int]
     missing: list[str]
+    training_images: int | None = None
+    watched_images: int | None = None
+    kept: bool = False
+    unchecked: str = "made before this was checked"
     whole: View
     masked: View | None
     environment: Environment

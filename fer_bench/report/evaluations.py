@@ -22,7 +22,10 @@ def cross_dataset_table(evaluations: Iterable[Evaluation]) -> str:
     """A Markdown table of trained models on foreign sets, the most accurate of each set first; "" without any."""
     lines = []
     for e in sorted(evaluations, key=lambda e: (e.slug, -e.whole.scores.accuracy, e.runner, e.recipe, e.seed, e.key)):
-        dropped = ", ".join(f"{name} ({count:,})" for name, count in e.dropped.items())
+        counts = dict(e.dropped)
+        if e.training_images:
+            counts["its training images, scored" if e.kept else "its training images"] = e.training_images
+        dropped = ", ".join(f"{name} ({count:,})" for name, count in counts.items())
         lines.append([
             e.slug, e.runner, e.recipe, str(e.seed), f"{e.trained_on}, {e.split}", f"{e.scored:,}",
             "" if e.subjects is None else f"{e.subjects:,}",

@@ -47,6 +47,7 @@ def views(
     masked = probabilities[:, present].astype(np.float64)
     # An image with nothing on any of these is undecided between them.
     masked[masked.sum(axis=1) == 0] = 1
+    masked /= masked.sum(axis=1, keepdims=True)
     names = [classes[code] for code in present]
     return whole, _view(np.searchsorted(present, labels), masked, names, subjects)
 

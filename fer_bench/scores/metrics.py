@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from ..errors import InputError
+from .probabilities import NoProbabilitiesError, distributions
 
 
 class EmotionScores(BaseModel):
@@ -62,8 +63,8 @@ def score(
 ) -> Scores:
     """Scores predictions against the truth.
 
-    labels: (N,) int, indices into ``classes``. probabilities: (N, C) float of any width; taken as float64 with each
-    row divided by its sum. seen: (N,) bool, images that also stand in the training part; None where nobody knows.
+    labels: (N,) int, indices into ``classes``. probabilities: (N, C) float of any width, which ``distributions`` accepts;
+    taken as float64 with each row divided by its sum. seen: (N,) bool, images that also stand in the training part; None where nobody knows.
 
     The prediction is the most probable class, the first of equals. Accuracy has a 95 % Wilson interval. Macro F1 and
     balanced accuracy leave out classes that do not occur, as scikit-learn does; a precision, recall or F1 without a
@@ -187,7 +188,7 @@ def binary_scores(labels: np.ndarray, probabilities: np.ndarray) -> BinaryScores
 def _checked(labels: np.ndarray, probabilities: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Labels as int64, probabilities as float64 rows that sum to one."""
     labels = np.asarray(labels).astype(np.int64)
-    probabilities = np.asarray(probabilities).astype(np.float64)
+    probabilities = np.asarray(probabilities)
     if not len(labels):
         raise InputError("no predictions to score: the test part is empty")
     if probabilities.shape != (len(labels), classes):
@@ -197,12 +198,8 @@ def _checked(labels: np.ndarray, probabilities: np.ndarray, classes: int) -> tup
     if labels.min() < 0 or labels.max() >= classes:
         row = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
         raise InputError(f"label {labels[row]} of row {row} is not one of the {classes} classes (0 to {classes - 1})")
-    totals = probabilities.sum(axis=1)
-    bad = ~np.isfinite(totals) | (totals <= 0) | (probabilities < 0).any(axis=1)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            f"row {row} of the predictions is no probability distribution: {probabilities[row].tolist()}; "
-            f"{int(bad.sum())} of {len(labels)} rows are like that"
-        )
-    return labels, probabilities / totals[:, None]
+    try:
+        values = distributions(probabilities, classes).astype(np.float64)
+    except NoProbabilitiesError as error:
+        raise InputError(f"the predictions can't be scored: {error}") from None
+    return labels, values / values.sum(axis=1, keepdims=True)

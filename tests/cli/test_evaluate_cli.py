@@ -200,3 +200,70 @@ def test_a_model_that_is_trained_again_meanwhile_is_not_evaluated(trained, other
         with pytest.raises(InputError, match="trained again"):
             waits.result(60)
     assert not list(root.glob("*/official/good/*/evaluations"))
+
+
+def as_npz(path: Path, source: Path, rows: np.ndarray) -> Path:
+    """Some rows of an .npz set, without their usage."""
+    with np.load(source) as file:
+        np.savez(path, images=file["images"][rows], labels=file["labels"][rows])
+    return path
+
+
+@pytest.mark.parametrize("known_by", ["its file", "its data"])
+def test_images_that_it_was_trained_on_are_counted_and_left_out(
+    evaluate, trained, tiny_npz, tmp_path, monkeypatch, known_by
+):
+    """In another order, among others, without their usage: by the file of the model, and for a run without it by its data."""
+    root = tmp_path / "results"
+    shutil.copytree(trained, root)
+    if known_by == "its data":
+        for path in root.glob("*/official/good/*/model/training-images.npz"):
+            path.unlink()
+        monkeypatch.setenv("FER_BENCH_DATA", str(tiny_npz))
+    with np.load(tiny_npz) as file:
+        usage = file["usage"]
+    test = np.flatnonzero(usage == "PrivateTest")
+    rows = np.random.default_rng(0).permutation([*np.flatnonzero(usage == "Training")[:40], *test])
+    mixed = as_npz(tmp_path / "mixed.npz", tiny_npz, rows)
+    (run,) = (run for run in Store(root).scan()[0] if run.record.job.seed == 0)
+    (one,) = json.loads(evaluate(run.folder, "--json", data=mixed, results=root).stdout)
+    assert (one["images"], one["scored"], one["training_images"], one["unchecked"]) == (68, 28, 40, "")
+    assert one["whole"]["scores"]["confusion"] == run.record.scores.confusion
+    (folder,) = (run.folder / "evaluations").glob("mixed-*")
+    with np.load(folder / "predictions.npz") as saved:
+        assert set(rows[saved["training_rows"]]) == {*np.flatnonzero(usage == "Training")[:40]}
+    done = evaluate(run.folder, "--keep-training-images", data=mixed, results=root)
+    assert "68 of 68 images scored" in done.stdout
+    assert "40 images are of those that it was trained on (tiny, split official): scored with the others" in done.stdout
+    nothing = evaluate(
+        run.folder, data=as_npz(tmp_path / "n.npz", tiny_npz, rows[usage[rows] == "Training"]), results=root
+    )
+    refused(
+        nothing, "n.npz: nothing is left to score, good was trained on all 40 images whose emotion it knows (tiny, spl"
+    )
+
+
+def test_where_nobody_knows_what_it_was_trained_on_a_line_says_so(evaluate, trained, tiny_npz, tmp_path, monkeypatch):
+    root = tmp_path / "results"
+    shutil.copytree(trained, root)
+    for path in root.glob("*/official/good/*/model/training-images.npz"):
+        path.unlink()
+    monkeypatch.setenv("FER_BENCH_DATA", "synthetic")
+    data = as_npz(tmp_path / "some.npz", tiny_npz, np.arange(20))
+    done = evaluate(next(root.glob("*/official/good/*-s0-*")), data=data, results=root)
+    assert "20 of 20 images scored" in done.stdout
+    assert "could not be checked for images that it was trained on: it was trained on tiny, which" in done.stdout
+
+
+def test_a_worker_that_crashes_ends_it_with_code_1_and_the_other_seed_is_evaluated(
+    evaluate, trained, tmp_path, monkeypatch
+):
+    """The model of one seed makes the process end; that is no mistake of the user's."""
+    root = tmp_path / "results"
+    shutil.copytree(trained, root, ignore=shutil.ignore_patterns("evaluations"))
+    monkeypatch.setenv("FER_BENCH_TEST_ABORT", str(tmp_path / "aborted"))
+    done = evaluate("good", "--subject", "folder", "--json", results=root)
+    assert done.exit_code == 1, done.output
+    assert "did not predict (error): the worker crashed (signal 6, SIGABRT)" in done.stderr
+    assert [one["seed"] for one in json.loads(done.stdout)] == [1]
+    assert not leftovers(root)

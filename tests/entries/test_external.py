@@ -58,7 +58,7 @@ def write(tmp_path):
 
 
 def test_the_scores_are_those_of_the_columns(table, write, dataset, split):
-    record, saved = score_file(write(table), dataset, split, name="outside")
+    record, saved, _ = score_file(write(table), dataset, split, name="outside")
     p, truth = table[list(WORDS)].to_numpy(), table["emotion"]
     assert record.scores.accuracy == sk.accuracy_score(truth, p.argmax(axis=1))
     assert record.scores.macro_f1 == pytest.approx(sk.f1_score(truth, p.argmax(axis=1), average="macro"))

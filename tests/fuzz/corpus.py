@@ -7,7 +7,7 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -105,10 +105,11 @@ def probabilities() -> np.ndarray:
     return np.random.default_rng(1).dirichlet(np.ones(7), ROWS).astype(np.float32)
 
 
-def predicted() -> bytes:
-    lines = ["row,emotion," + ",".join(EMOTIONS)]
+def predicted(image: str = "row", names: Sequence[object] = range(ROWS)) -> bytes:
+    lines = [f"{image},emotion," + ",".join(EMOTIONS)]
     lines += [
-        f"{row},{EMOTIONS[row]}," + ",".join(f"{p:.4f}" for p in line) for row, line in enumerate(probabilities())
+        f"{names[row]},{EMOTIONS[row]}," + ",".join(f"{p:.4f}" for p in line)
+        for row, line in enumerate(probabilities())
     ]
     return ("\n".join(lines) + "\n").encode()
 
@@ -141,6 +142,7 @@ FILES: dict[str, bytes] = {
         "subject": [f"s{row}" for row in range(ROWS)],
     }),
     "predicted.csv": predicted(),
+    "predicted.files.csv": predicted("file", list(TREE)),
     "predicted.csv.gz": gzip.compress(predicted()),
     "predicted.npz": arrays(rows=np.arange(ROWS), labels=LABELS, probabilities=probabilities()),
     "predicted.parquet": columns({"row": range(ROWS)} | dict(zip(EMOTIONS, probabilities().T.astype(float), strict=True))),

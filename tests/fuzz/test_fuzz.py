@@ -15,7 +15,7 @@ from typing import Any
 import mutate
 import numpy as np
 import pytest
-from corpus import FILES, FULL_TREE
+from corpus import FILES, FULL_TREE, TREE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from watch import peak_bytes, resident_bytes, watched
@@ -24,13 +24,14 @@ from fer_bench.board.ranking import leaderboards
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.data.orders import order_of
 from fer_bench.data.reader import read, read_foreign
-from fer_bench.entries.external_file import TOLERANCE, read_outside
+from fer_bench.entries.external_file import read_outside
 from fer_bench.errors import InputError
 from fer_bench.records.evaluation import EVALUATION, read_evaluations
 from fer_bench.records.predictions import load_predictions
 from fer_bench.records.run_files import read_history
 from fer_bench.records.store import StoredRun, read_record
 from fer_bench.report import markdown
+from fer_bench.scores.probabilities import TOLERANCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory as /proc tells it")
 LONGEST_MESSAGE = 400
@@ -71,7 +72,7 @@ def _check(data: Any) -> None:
 
 
 def read_predicted(path: Path) -> None:
-    found = read_outside(path, EMOTIONS)
+    found = read_outside(path, EMOTIONS, list(TREE) if path.name == "predicted.files.csv" else None)
     assert found.probabilities.shape == (len(found.rows), 7)
     np.testing.assert_allclose(found.probabilities.astype(float).sum(axis=1), 1, atol=TOLERANCE + 1e-3)
 
@@ -100,6 +101,7 @@ def _structure(name: str) -> dict[str, st.SearchStrategy[bytes]]:
         "table.csv": {"cells": mutate.csv_cells(start)},
         "spoken.csv": {"cells": mutate.csv_cells(start)},
         "predicted.csv": {"cells": mutate.csv_cells(start)},
+        "predicted.files.csv": {"cells": mutate.csv_cells(start)},
         "history.csv": {"cells": mutate.csv_cells(start)},
         "faces.zip": {"members": mutate.zip_members()},
         "faces.tar": {"members": mutate.tar_members()},
