@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..errors import brief
 from ..scores.metrics import Scores
-from .record import Ensemble, RunRecord
+from .record import Ensemble, JobInfo, RunRecord
 
 #: Names become folders, files and cells of tables: no separators of paths, no formulas of a spreadsheet.
 NAME = re.compile(r"[A-Za-z0-9_][^/\\\n\t]{0,199}")
@@ -22,41 +23,81 @@ def fault(record: RunRecord) -> str:
 
 def _faults(record: RunRecord) -> Iterator[str]:
     job = record.job
-    for field in ("key", "runner", "recipe", "dataset", "split"):
-        if not NAME.fullmatch(getattr(job, field)):
-            yield f"job.{field}: {getattr(job, field)[:40]!r} is no name"
-    for field in ("dataset_digest", "split_digest", "recipe_digest"):
-        if not DIGEST.fullmatch(getattr(job, field)):
-            yield f"job.{field}: {getattr(job, field)[:40]!r} is no digest"
-    if not 1 <= len(job.classes) <= MOST_CLASSES or len(set(job.classes)) < len(job.classes):
-        yield f"job.classes: {len(job.classes)} classes, 1 to {MOST_CLASSES} different ones are possible"
-    texts = [*job.classes, *job.params, *map(str, job.params.values()), job.family, job.balance, record.started]
-    texts += [record.training.init, record.training.checkpoint]
-    later = record.tta.environment if record.tta else None
-    for machine in filter(None, (record.environment, later)):
-        texts += [machine.device, machine.backend, machine.cpu, machine.os]
-    if record.ensemble is not None:
-        texts += [text for member in record.ensemble.members for text in (member.runner, member.recipe, member.started)]
-    if any(len(text) > LONGEST_TEXT or "\n" in text for text in texts):
-        yield f"a name of more than {LONGEST_TEXT} characters or several lines"
+    yield from _job_faults(job)
+    for name, text in _texts(record):
+        if len(text) > LONGEST_TEXT or "\n" in text:
+            yield f"{name}: more than {LONGEST_TEXT} characters, or several lines"
     if (record.status == "ok") != (record.scores is not None):
         yield f"status {record.status} {'with' if record.scores else 'without'} scores"
-    if job.test_images < 0 or record.seconds < 0:
-        yield "a negative number of images or seconds"
-    if any(value is not None and value < 0 for name, value in record.cost if name != "phases"):
-        yield "cost: a negative figure"
+    for name, figure in _counts(record):
+        if figure is not None and figure < 0:
+            yield f"{name}: {brief(figure)}, a negative figure"
+    if record.training.batch_divisor < 1:
+        yield f"training.batch_divisor: {brief(record.training.batch_divisor)}, 1 is the least"
     parts = ("scores", "validation_scores", "train_scores")
     given = {name: getattr(record, name) for name in parts}
     if record.tta is not None:
         given |= {"tta.scores": record.tta.scores, "tta.validation_scores": record.tta.validation_scores}
-        speeds = (record.tta.predict_images_per_second, record.tta.latency_p50_ms, record.tta.latency_p95_ms)
-        if any(speed is not None and speed < 0 for speed in speeds):
-            yield "tta: a negative figure"
     for name, scores in given.items():
         if scores is not None:
             yield from (f"{name}: {words}" for words in _score_faults(scores, job.classes))
     if record.ensemble is not None:
         yield from _member_faults(record.ensemble)
+
+
+def _job_faults(job: JobInfo) -> Iterator[str]:
+    for field in ("key", "runner", "recipe", "dataset", "split"):
+        if not NAME.fullmatch(getattr(job, field)):
+            yield f"job.{field}: {brief(getattr(job, field))} is no name"
+    for field in ("dataset_digest", "split_digest", "recipe_digest"):
+        if not DIGEST.fullmatch(getattr(job, field)):
+            yield f"job.{field}: {brief(getattr(job, field))} is no digest"
+    if not 1 <= len(job.classes) <= MOST_CLASSES or len(set(job.classes)) < len(job.classes):
+        yield f"job.classes: {len(job.classes)} classes, 1 to {MOST_CLASSES} different ones are possible"
+    stages = job.recipe_fields.get("stages") or []
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
+        yield f"job.recipe_fields.stages: {brief(stages)} is no list of stages"
+        return
+    for number, part in enumerate([job.recipe_fields, *stages]):
+        for field in ("batch", "epochs"):
+            if field in part and not (type(part[field]) is int and part[field] >= 1):
+                where = f"stages.{number - 1}.{field}" if number else field
+                yield f"job.recipe_fields.{where}: {brief(part[field])}, a whole number from 1 on is wanted"
+
+
+def _texts(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """The texts that become cells of tables and words in pictures, each with its place in the record."""
+    job = record.job
+    yield from (("job.classes", name) for name in job.classes)
+    yield from (("job.params", text) for name, value in job.params.items() for text in (name, str(value)))
+    yield from (("job.family", job.family), ("job.balance", job.balance), ("job.weights", job.weights))
+    yield from (("started", record.started), ("training.init", record.training.init))
+    yield from (("training.checkpoint", record.training.checkpoint), ("training.stopped", record.training.stopped))
+    machines = {"environment": record.environment, "tta.environment": record.tta.environment if record.tta else None}
+    for name, machine in machines.items():
+        if machine is not None:
+            yield from ((f"{name}.{field}", getattr(machine, field)) for field in ("device", "backend", "cpu", "os"))
+    for member in record.ensemble.members if record.ensemble else ():
+        yield from (("ensemble.members", text) for text in (member.runner, member.recipe, member.started))
+
+
+def _counts(record: RunRecord) -> Iterator[tuple[str, float | None]]:
+    """The figures that can't be below zero, each with its place in the record."""
+    job, training, where = record.job, record.training, record.environment
+    yield from (
+        ("seconds", record.seconds),
+        ("environment.cores", where.cores),
+        ("environment.ram_bytes", where.ram_bytes),
+    )
+    for field in ("train_images", "validation_images", "test_images", "seed", "epochs", "limit"):
+        yield f"job.{field}", getattr(job, field)
+    for field in ("epochs_run", "epochs_planned", "best_epoch", "interruptions"):
+        yield f"training.{field}", getattr(training, field)
+    yield from ((f"cost.{name}", value) for name, value in record.cost if name != "phases")
+    yield from ((f"cost.phases.{name[:40]}", value) for name, value in record.cost.phases.items())
+    if record.tta is not None:
+        for field in ("predict_images_per_second", "latency_p50_ms", "latency_p95_ms"):
+            yield f"tta.{field}", getattr(record.tta, field)
 
 
 def _member_faults(ensemble: Ensemble) -> Iterator[str]:
@@ -74,6 +115,8 @@ def _score_faults(scores: Scores, classes: list[str]) -> Iterator[str]:
     values = [value for value in [*fractions, *each] if isinstance(value, float)]
     if not all(-1e-9 <= value <= 1 + 1e-9 for value in values) or (scores.log_loss or 0) < 0:
         yield "a figure outside 0 to 1"
+    if not scores.accuracy_low - 1e-9 <= scores.accuracy <= scores.accuracy_high + 1e-9:
+        yield "an accuracy outside its interval"
     if list(scores.emotions) != classes:
         yield "other emotions than the job's classes"
     rows = [*scores.confusion, *(emotion.distribution for emotion in scores.emotions.values())]
