@@ -65,16 +65,17 @@ def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is no number")
 
 
-def _checked(value: Any, levels: int) -> Any:
+def _checked(value: Any, levels: int, place: str = "") -> Any:
     if levels < 0:
         raise RecursionError
     if isinstance(value, dict):
-        return {visible(key): _checked(inside, levels - 1) for key, inside in value.items()}
+        return {visible(key): _checked(inside, levels - 1, f"{place}.{key}") for key, inside in value.items()}
     if isinstance(value, list):
-        return [_checked(inside, levels - 1) for inside in value]
+        return [_checked(inside, levels - 1, place) for inside in value]
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, int | float) and not (abs(value) < LARGEST_INTEGER):
         # A float of that size is none of a benchmark's, and an integer fits no array.
-        raise ValueError(f"{str(value)[:20]} is beyond all measure")
+        where = f"{place[1:61]}: " if place else ""
+        raise ValueError(f"{where}{str(value)[:20]} is beyond all measure")
     return value

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -115,6 +116,15 @@ class Store:
         if record is not None and record.job.key != job.key:
             raise InputError(f"{path}: the record of another job, {record.job.key}; move it away and run again")
         return record
+
+    def check_place(self, job: JobInfo) -> None:
+        """Raises OSError, naming the folder, where a run's could not be put into its place."""
+        final = self.folder(job)
+        above = next(folder for folder in final.parents if folder.exists())
+        for folder in (above, final) if final.exists() else (above,):
+            code = errno.EACCES if folder.is_dir() else errno.ENOTDIR
+            if code == errno.ENOTDIR or not os.access(folder, os.W_OK | os.X_OK):
+                raise OSError(code, os.strerror(code), str(folder))
 
     @contextmanager
     def claim(self, job: JobInfo, *, wait: bool = False) -> Iterator[bool]:
