@@ -34,7 +34,7 @@ SAYINGS = {
 class Talks(SklearnRunner):
     """Gaussian naive Bayes on pixels."""
 
-    parameters = {"what": "large"}
+    parameters = {"what": "large", "share": 0.5}
 
     def build(self):
         return GaussianNB()
