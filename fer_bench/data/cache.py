@@ -32,10 +32,10 @@ def key_of(path: Path) -> str:
         from .folders import walk
 
         files = [path / relative for relative in walk(path)]
-    sha = hashlib.sha256(f"{_FORMAT}\n{path}".encode())
+    sha = hashlib.sha256(f"{_FORMAT}\n{path}".encode(errors="surrogateescape"))
     for file in files:
         stat = file.stat()
-        sha.update(f"\n{file}\t{stat.st_size}\t{stat.st_mtime_ns}".encode())
+        sha.update(f"\n{file}\t{stat.st_size}\t{stat.st_mtime_ns}".encode(errors="surrogateescape"))
     return sha.hexdigest()
 
 
