@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -13,18 +15,17 @@ import numpy as np
 
 from ..api import registry
 from ..data.cache import images_file
-from ..errors import InputError, is_disk_full
-from ..files.npz import load_npz
+from ..errors import is_disk_full
 from ..hardware.device import Target, process_variables
 from ..records import provenance
 from ..records.record import Cost, RunRecord, Status, TestTime
-from ..records.store import PREDICTIONS, Store
+from ..records.store import MODEL, PREDICTIONS, Store
 from ..scores.metrics import Scores, score
-from ..training.kept import EPOCHS
+from ..training.kept import EPOCHS, hand_over
 from ..training.resume import goes_on_at
 from .account import Start, broken, naming_full_disk, settled, trace, with_way_on
 from .job import Job, Options, seed_key, training_rows
-from .left import artifacts, with_sound_files
+from .left import with_sound_files
 from .on_train import score_training, training_probabilities
 from .outcome import LOG_HINT, STOPPED, Outcome, one_line
 from .process import watch
@@ -166,10 +167,10 @@ def with_readable_predictions(outcome: Outcome, attempt: Attempt) -> Outcome:
     """An ok outcome; or an error where the predictions of the run can't be read or are not those of its job."""
     job, split, classes = attempt.job, attempt.job.split, len(attempt.job.info.classes)
     try:
-        given = load_npz(attempt.work / OUT / PREDICTIONS)
-        shapes = tuple(given[name].shape for name in probability_names(job))
+        with np.load(attempt.work / OUT / PREDICTIONS, allow_pickle=False) as given:
+            shapes = tuple(given[name].shape for name in probability_names(job))
         training_probabilities(job, attempt.work)
-    except (InputError, OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         message = f"the run left no readable predictions ({one_line(str(error))})"
         return Outcome(status="error", message=message, hint=LOG_HINT)
     held = len(split.validation) if job.info.checkpoint == "validation" else 0
@@ -266,12 +267,20 @@ def keep(record: RunRecord, attempt: Attempt, store: Store, *, transient: bool, 
     """
     earlier = None if record.status == "ok" else store.find(record.job)
     if earlier is None or earlier.status != "ok":
-        kept = attempt.state / EPOCHS if attempt.options.keep_epochs else None
-        out = artifacts(attempt.work / OUT, kept, models=attempt.options.models) if scored else None
-        store.commit(record, out)
+        store.commit(record, artifacts(attempt) if scored else None)
     hopeless = record.status in ("error", "skipped") and not transient and goes_on_at(attempt.state) is None
     if record.status == "ok" or hopeless:
         store.clean(attempt.state)
+
+
+def artifacts(attempt: Attempt) -> Path:
+    """The folder of a run's files, with its kept epochs; without models where none are wanted."""
+    out, options = attempt.work / OUT, attempt.options
+    if not options.models:
+        shutil.rmtree(out / MODEL, ignore_errors=True)
+    elif options.keep_epochs:
+        hand_over(attempt.state / EPOCHS, out / MODEL / EPOCHS)
+    return out
 
 
 def is_failure(status: Status) -> bool:

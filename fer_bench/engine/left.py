@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from pathlib import Path
 
 from ..errors import InputError
 from ..records.run_files import read_history
-from ..records.store import HISTORY, MODEL
-from ..training.kept import EPOCHS, hand_over
+from ..records.store import HISTORY
 from .outcome import Outcome, one_line
 
 
@@ -36,12 +34,3 @@ def strange(folder: Path) -> list[Path]:
     """What lies below a folder and is neither a plain file nor a folder: a link leads elsewhere, a pipe never ends."""
     found = [Path(name) / entry for name, folders, files in os.walk(folder) for entry in (*folders, *files)]
     return [path for path in found if not (stat.S_ISREG(mode := path.lstat().st_mode) or stat.S_ISDIR(mode))]
-
-
-def artifacts(out: Path, kept: Path | None, *, models: bool) -> Path:
-    """The folder of a run's files, with the epochs that are ``kept`` in another; without models where none are wanted."""
-    if not models:
-        shutil.rmtree(out / MODEL, ignore_errors=True)
-    elif kept is not None:
-        hand_over(kept, out / MODEL / EPOCHS)
-    return out

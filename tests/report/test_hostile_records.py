@@ -100,8 +100,8 @@ FAULTS: dict[str, Any] = {
     "job.recipe_fields.stages.0.batch: 'x', a whole number": lambda fields: fields["job"].update(
         recipe_fields={"stages": [{"batch": "x"}]}
     ),
-    "an accuracy outside its interval": lambda fields: fields["scores"].update(accuracy=0.999),
-    "environment.device: more than": lambda fields: fields["environment"].update(device="x" * 600),
+    "accuracy 0.999 outside its interval": lambda fields: fields["scores"].update(accuracy=0.999),
+    "environment.device: a name of more than": lambda fields: fields["environment"].update(device="x" * 600),
     "training.epochs_run: -1, a negative figure": lambda fields: fields["training"].update(epochs_run=-1),
     "NaN is no number": lambda fields: fields["scores"].update(accuracy=float("nan")),
     "nested more than": lambda fields: fields["training"]["extra"].update(x=json.loads("[" * 60 + "]" * 60)),
