@@ -89,9 +89,7 @@ def thread_limits() -> dict[str, int]:
     """Thread counts set in the environment, and those of the numeric libraries that are loaded."""
     from threadpoolctl import threadpool_info
 
-    limits = {
-        name: int(os.environ[name].split(",")[0]) for name in THREADS if _COUNTS.fullmatch(os.environ.get(name, ""))
-    }
+    limits = {name: int(os.environ[name]) for name in THREADS if re.fullmatch("[0-9]{1,6}", os.environ.get(name, ""))}
     for pool in threadpool_info():
         limits[pool["internal_api"]] = max(pool["num_threads"], limits.get(pool["internal_api"], 0))
     return limits

@@ -165,4 +165,4 @@ def test_threads_for_each_level_of_nesting_are_understood(monkeypatch):
     for name in host.THREADS:
         monkeypatch.setenv(name, "3,2")
     assert device.process_variables(device.choose("cpu"))["TF_NUM_INTEROP_THREADS"] == "3"
-    assert host.thread_limits()["OMP_NUM_THREADS"] == 3
+    assert "OMP_NUM_THREADS" not in host.thread_limits()  # it is no single number
