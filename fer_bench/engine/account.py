@@ -115,7 +115,8 @@ def unstored(record: RunRecord, error: BaseException) -> RunRecord:
     said = record.failure.message
     why = one_line(str(error))
     message = said if why in said else f"{said}; and its record can't be stored: {why}"
-    return record.model_copy(update={"failure": record.failure.model_copy(update={"message": encodable(message)})})
+    told = {"message": encodable(message), "hint": ""}  # that is of a record which is there
+    return record.model_copy(update={"failure": record.failure.model_copy(update=told)})
 
 
 def with_way_on(outcome: Outcome, state: Path, scored: bool) -> Outcome:

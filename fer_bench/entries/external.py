@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data.dataset import USAGES, Dataset
 from ..data.splits import Split
-from ..errors import InputError
+from ..errors import InputError, encodable
 from ..records.predictions import Predictions
 from ..records.record import EXTERNAL, JobInfo, RunRecord, Training
 from ..records.store import Store
@@ -63,7 +63,9 @@ def score_file(
         job_of(name, dataset, split, seed, probabilities),
         start,
         {"device": EXTERNAL},
-        training=Training(init="unknown", checkpoint="unknown", extra={"file": path.name, "note": note}),
+        training=Training(
+            init="unknown", checkpoint="unknown", extra={"file": encodable(path.name), "note": encodable(note)}
+        ),
         scores=scores,
     )
     return Scored(record, Predictions(split.test.astype(np.int32), labels, probabilities))
