@@ -18,6 +18,8 @@ NAMES = ("official", "holdout-20", "holdout-20-shuffled", "notebook", "notebook-
 #: The seed of the notebook's 80-20 split, used wherever we draw the line ourselves.
 SEED = 111
 _HOLDOUTS = ("holdout-20", "holdout-20-shuffled")
+#: Of a split whose data nobody has named yet.
+MOST_FOLDS = 1000
 #: One spelling for each split: ASCII digits, no leading zero; of nine digits at most, for no data has more images.
 _FOLDS = re.compile(r"kfold-([1-9][0-9]{0,8})(?:-(0|[1-9][0-9]{0,8}))?")
 
@@ -85,15 +87,18 @@ def make_split(dataset: Dataset, name: str = "official") -> Split:
     return Split(name, train, validation, test, seen, _digest(name, train, validation, test))
 
 
-def expand(name: str, dataset: Dataset) -> list[str]:
+def expand(name: str, dataset: Dataset | None = None) -> list[str]:
     """``kfold-5`` -> its five folds; any other name stands for itself.
 
-    Raises InputError for more folds than the data's smallest class has images.
+    Raises InputError for more folds than the smallest class of ``dataset`` has images, or than 1,000 where there is none.
     """
     folds = _FOLDS.fullmatch(name)
     if not folds or folds[2]:
         return [name]
-    _check_folds(dataset, name, int(folds[1]))
+    if dataset is not None:
+        _check_folds(dataset, name, int(folds[1]))
+    elif int(folds[1]) > MOST_FOLDS:
+        raise InputError(f"split {name}: more than {MOST_FOLDS:,} folds; use fewer")
     return [f"{name}-{fold}" for fold in range(int(folds[1]))]
 
 

@@ -229,3 +229,5 @@ def test_more_folds_than_images_are_refused_before_any_is_named(data: Dataset, f
         with pytest.raises(InputError, match="split") as refused:
             [make_split(data, one) for one in expand(name, data)]
         assert len(str(refused.value)) < 300
+    with pytest.raises(InputError, match="split"):
+        [make_split(data, one) for one in expand("kfold-99999999")]
