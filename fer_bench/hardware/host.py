@@ -22,7 +22,7 @@ THREADS = (
     "NPROC",
 )
 #: A number of threads, or as OpenMP has it one for each level of nesting.
-_COUNTS = re.compile(r"[0-9]{1,6}(,[0-9]{1,6})*")
+_COUNTS = re.compile(r" *[0-9]{1,6} *(, *[0-9]{1,6} *)*")
 #: Any of these instruction sets computes in bfloat16 itself; without, it is emulated, slower than float32.
 BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 

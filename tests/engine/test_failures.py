@@ -265,6 +265,16 @@ def test_an_outcome_is_read_or_is_an_error(tmp_path):
     assert read(path).status == "ok"
 
 
+def test_a_forged_message_is_one_line_of_bounded_length(tmp_path):
+    (tmp_path / "outcome.json").write_text(
+        '{"status": "error", "message": "' + "a\\n" * 100_000 + '", "hint": "\\u001b[2J"}'
+    )
+    failure = read(tmp_path / "outcome.json").failure(tmp_path / "log.txt")
+    assert len(failure.message) <= 500
+    assert "\n" not in failure.message
+    assert failure.hint == "\ufffd[2J"
+
+
 def test_the_tail_of_a_log_is_short_and_harmless(tmp_path):
     log = tmp_path / "log.txt"
     log.write_bytes(b"\x1b[2J\xff" + b"x" * 5_000_000 + b"\nlast\x07 line\n")
