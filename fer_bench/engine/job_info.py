@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from ..api.runner import Runner
 from ..data.dataset import Dataset
 from ..data.splits import Split
@@ -50,7 +48,7 @@ def check_recordable(spec: str, fields: Mapping[str, object]) -> None:
             raise InputError(f"{brief(long)} has more than {LONGEST_NAME} bytes, and would be a folder's name")
         if record_of(content_of(RunRecord(status="skipped", command="", started="", seconds=0, job=job))).job != job:
             raise InputError("a value that JSON does not have: NaN, infinity or a control character")
-    except (InputError, ValidationError) as error:
+    except (InputError, ValueError) as error:  # pydantic's and those of half characters are ValueErrors
         reason = " ".join(str(error).split())
         raise InputError(f"runner {brief(spec)}: no record could be kept of it ({brief(reason, 200)})") from None
 

@@ -16,6 +16,7 @@ from fer_bench.data.load import load_dataset
 from fer_bench.engine import run, survey, sweep
 from fer_bench.engine.account import settled
 from fer_bench.engine.job import Options, plan
+from fer_bench.engine.job_info import check_recordable, info_of
 from fer_bench.entries.external_file import read_outside
 from fer_bench.errors import InputError
 from fer_bench.records.form import content_of, record_of
@@ -41,7 +42,7 @@ def of(model: type, kinds: dict[str, st.SearchStrategy]) -> st.SearchStrategy:
     return st.fixed_dictionaries({}, optional=kinds).map(lambda fields: model.model_construct(**fields))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     training=of(Training, dict.fromkeys(Training.model_fields, ANYTHING)).map(
         lambda training: training.model_copy(update={"batch_divisor": 2})
@@ -63,6 +64,30 @@ def test_any_summary_becomes_a_record_that_reads_back(training, cost, environmen
         assert "can't be put on record" in record.failure.message
         assert "predictions are kept" in record.failure.hint
         assert record.training.batch_divisor == 2
+
+
+NAMES = TEXTS | st.text("ab-_ü表/\\\n", max_size=250)
+FIELDS = {
+    "runner": NAMES, "params": st.dictionaries(TEXTS, ANYTHING, max_size=2), "runner_version": st.integers(), "family": TEXTS,
+    "recipe": NAMES, "recipe_fields": st.dictionaries(TEXTS | st.just("stages"), ANYTHING, max_size=2), "dataset": NAMES,
+    "split": NAMES, "test_images": st.integers(), "epochs": st.none() | st.integers(), "limit": st.none() | st.integers(),
+    "weights": TEXTS, "classes": st.lists(TEXTS, max_size=3),
+}  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(changes=st.fixed_dictionaries({}, optional=FIELDS), seed=st.integers(0, 999))
+def test_a_job_is_refused_before_it_runs_or_its_record_reads_back(changes, seed):
+    fields = made().job.model_dump(exclude={"key", "seed"}) | changes
+    try:
+        check_recordable("any", fields)
+    except InputError:
+        return
+    planned = made(status="error", started="2026-01-01T00:00:00+00:00")
+    record = settled(planned.model_copy(update={"job": info_of(fields, seed)}), Environment())
+    assert record == record_of(content_of(record))
+    assert record.job == info_of(fields, seed)
+    assert record.failure == planned.failure  # nothing is wrong with it
 
 
 def test_the_message_names_field_and_value():
