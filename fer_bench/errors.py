@@ -8,12 +8,21 @@ import re
 
 #: Control characters but line feed and tab, and those that turn the direction of a text: what they do to a terminal or a
 #: page is not for a file to say.
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+#: How Python holds a byte of a name that is no UTF-8, and other halves of characters.
+_LONE = re.compile(r"[\ud800-\udfff]")
+
+
+def encodable(text: str) -> str:
+    """``text`` as JSON, files and terminals take it: a byte that is no UTF-8 (Python's "\\udcfc") is written "\\xfc"."""
+    return _LONE.sub(lambda half: f"\\x{ord(half[0]) & 0xFF:02x}" if "\udc80" <= half[0] <= "\udcff" else "�", text)
 
 
 def visible(text: str) -> str:
-    """``text`` with a � for each character that can't be seen but does something."""
-    return _INVISIBLE.sub("�", text)
+    """``text``, ``encodable``, with a � for each character that can't be seen but does something."""
+    return _INVISIBLE.sub("�", encodable(text))
 
 
 def brief(value: object, most: int = 60) -> str:

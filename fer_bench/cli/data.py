@@ -75,7 +75,7 @@ def _splits(dataset: Dataset) -> dict[str, dict[str, int] | str]:
     found: dict[str, dict[str, int] | str] = {}
     for name in NAMES:
         try:
-            split = make_split(dataset, expand(name)[0])
+            split = make_split(dataset, expand(name, dataset)[0])
         except InputError as error:
             found[name] = str(error)
             continue

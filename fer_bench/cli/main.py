@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -63,6 +65,7 @@ class LazyGroup(click.Group):
         """As click's, but that a mistake of the user is one line, and Ctrl-C exits with 130."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        stand_in_for_streams()
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
@@ -88,6 +91,23 @@ class LazyGroup(click.Group):
             say("interrupted")
             sys.exit(130)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def stand_in_for_streams() -> None:
+    """Puts the null device where a standard stream was closed, and lets what a terminal's encoding lacks be printed.
+
+    Else the next file that is opened would take the place of the stream, and get what is meant for that.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif number and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @click.group(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,25 @@ CLASSES_OPTION = click.option(
     help="What label numbers mean: raf-db, affectnet, ferplus, expw, alphabetical, fer2013, or emotions in their order: "
     "anger,disgust,... from 0 on, 1=surprise,fear,... from 1 on. [default: what the data says, else fer2013]",
 )
+
+
+class Seconds(click.FloatRange):
+    """A finite number of seconds, 0 meaning no limit."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(0, 1e9)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds; 0 means no limit.", param, ctx)
+        return seconds
+
+
+#: A seed: what numpy, scikit-learn and Keras all take.
+SEED = click.IntRange(0, 2**31 - 1)
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:

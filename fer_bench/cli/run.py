@@ -17,6 +17,7 @@ from .options import (
     DEVICE_OPTION,
     PLUGIN_OPTION,
     RESULTS_OPTION,
+    Seconds,
     data_options,
     given_data,
     load_plugins,
@@ -91,15 +92,17 @@ def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: s
 @BACKEND_OPTION
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of a run. [default: all cores]")
 @click.option(
-    "--jobs", type=click.IntRange(1), help="Runs at a time, the cores divided among them. [default: 1; embedded set: 4]"
+    "--jobs",
+    type=click.IntRange(1),
+    help="Runs at a time, the cores divided among them. [default: 1; embedded set: 4]",
 )
-@click.option("--timeout", type=click.FloatRange(1), help="Seconds that a run may take.")
+@click.option("--timeout", type=Seconds(), help="Seconds that a run may take; 0: no limit.")
 @click.option(
     "--stall",
-    type=click.FloatRange(0),
+    type=Seconds(),
     default=1800,
     show_default=True,
-    help="Seconds that a run may neither report progress nor use the processor before it is ended; 0: for ever.",
+    help="Seconds that a run may neither report progress nor use the processor before it is ended; 0: no limit.",
 )
 @click.option(
     "--retries",
@@ -155,9 +158,11 @@ def run_command(
     from ..data.load import load_dataset
     from ..engine import survey
     from ..engine.job import Options, plan
+    from ..engine.ranges import check_ranges
     from ..records.store import Store
 
     chosen = Options(**options)
+    check_ranges({"jobs": jobs})
     check_words(names, everything, chosen)
     load_plugins(chosen.plugins)
     device = check_device(chosen, jobs)

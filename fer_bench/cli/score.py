@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .options import PLUGIN_OPTION, RESULTS_OPTION, data_options, given_data, load_plugins
+from .options import PLUGIN_OPTION, RESULTS_OPTION, SEED, data_options, given_data, load_plugins
 from .say import say
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     help="PREDICTIONS is the folder of a run made with --keep-epochs: load and score that epoch of it.",
 )
 @RESULTS_OPTION
-@click.option(
-    "--seed", type=click.IntRange(0), help="Which of several trainings it is. [default: 0; with --epoch the run's]"
-)
+@click.option("--seed", type=SEED, help="Which of several trainings it is. [default: 0; with --epoch the run's]")
 @click.option("--note", default="", help="A line about the system, for the table.")
 @PLUGIN_OPTION
 @click.option("--force", is_flag=True, help="Replace other predictions of the same name and seed.")
@@ -150,7 +148,7 @@ def one_split(dataset: Dataset, name: str) -> Split:
     """The split of that name. Raises InputError where it stands for several, such as kfold-5 for its folds."""
     from ..data.splits import expand, make_split
 
-    if len(folds := expand(name)) > 1:
+    if len(folds := expand(name, dataset)) > 1:
         raise InputError(f"split {name} has {len(folds)} test parts; score them one by one, as {folds[0]}")
     return make_split(dataset, name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,13 +16,23 @@ IMAGE_SIZE = 48
 #: What a column or folder of emotions has at most; beyond that, it holds something else.
 MOST_CLASSES = 100
 LONGEST_NAME = 200
-#: The name of the embedded set, with which those of its kind begin; as a path, it means that set whatever else is there.
+#: The name of the embedded set; as a path, it means that set where nothing else is called so.
 SYNTHETIC = "synthetic"
+#: Its names under the label schemes: "synthetic-six", "synthetic-sadness+neutral". A file's set never has one of them.
+_EMBEDDED = re.compile(rf"{SYNTHETIC}(-\d+-\d+)?(-six)?(-[a-z]+(\+[a-z]+)+)*", re.ASCII)
 
 
 def is_embedded(name: str) -> bool:
-    """Whether a data set of this name is the embedded one, under any label scheme: its figures say nothing about faces."""
-    return name.startswith(SYNTHETIC)
+    """Whether a data set of this name is the embedded one, under any label scheme: its figures say nothing about faces.
+
+    This is the one place that tells; ``own_name`` keeps these names from all other data.
+    """
+    return _EMBEDDED.fullmatch(name) is not None
+
+
+def own_name(name: str) -> str:
+    """``name`` for a data set that was read from somewhere: another one where it would be taken for the embedded set."""
+    return f"file-{name}" if is_embedded(name) else name
 
 
 def digest_of(images: np.ndarray, labels: np.ndarray, usage: np.ndarray | None, classes: tuple[str, ...]) -> str:

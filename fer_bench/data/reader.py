@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .archives import ARCHIVE_SUFFIXES, open_archive
-from .dataset import EMOTIONS, Dataset
+from .dataset import EMOTIONS, Dataset, own_name
 from .fer2013 import NO_FILES, STRICT, Faces, Reading, read_csv
 from .names import slug
 from .orders import Order
@@ -166,4 +166,4 @@ def _name(path: Path, faces: Faces) -> str:
     for suffix in (".csv", *ARCHIVE_SUFFIXES, ".npz", ".parquet"):
         stem = stem.removesuffix(suffix)
     name = slug(stem)
-    return f"fer2013-{len(faces.labels)}" if name == "fer2013" else name
+    return f"fer2013-{len(faces.labels)}" if name == "fer2013" else own_name(name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, brief
 from .dataset import USAGES, Dataset
 
 #: What to offer; ``kfold-K`` works for any number of folds K, and stands for all of kfold-K-0 to kfold-K-(K-1).
@@ -18,6 +18,10 @@ NAMES = ("official", "holdout-20", "holdout-20-shuffled", "notebook", "notebook-
 #: The seed of the notebook's 80-20 split, used wherever we draw the line ourselves.
 SEED = 111
 _HOLDOUTS = ("holdout-20", "holdout-20-shuffled")
+#: Of a split whose data nobody has named yet.
+MOST_FOLDS = 1000
+#: One spelling for each split: ASCII digits, no leading zero; of nine digits at most, for no data has more images.
+_FOLDS = re.compile(r"kfold-([1-9][0-9]{0,8})(?:-(0|[1-9][0-9]{0,8}))?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +64,7 @@ def make_split(dataset: Dataset, name: str = "official") -> Split:
     >>> len(split.train), len(split.validation), len(split.test), int(split.test_seen.sum())
     (672, 144, 144, 3)
     """
-    fold = re.fullmatch(r"kfold-(\d+)-(\d+)", name)
+    fold = _FOLDS.fullmatch(name)
     if name == "official":
         train, validation, test = _official(dataset)
     elif name in _HOLDOUTS:
@@ -73,20 +77,29 @@ def make_split(dataset: Dataset, name: str = "official") -> Split:
         else:
             train, test = _hold_out(dataset, rows, 0.1, 42)
             validation = np.empty(0, np.int64)
-    elif fold:
+    elif fold and fold[2]:
         train, validation, test = _fold(dataset, int(fold[1]), int(fold[2]))
     else:
         close = difflib.get_close_matches(name, [*NAMES, "kfold-5-0"], 1)
         hint = f", did you mean {close[0]}?" if close else ";"
-        raise InputError(f"unknown split {name!r}{hint} this data can be split as {', '.join(available(dataset))}")
+        raise InputError(f"unknown split {brief(name)}{hint} this data can be split as {', '.join(available(dataset))}")
     seen = _seen(dataset, train, test)
     return Split(name, train, validation, test, seen, _digest(name, train, validation, test))
 
 
-def expand(name: str) -> list[str]:
-    """``kfold-5`` -> its five folds; any other name stands for itself."""
-    folds = re.fullmatch(r"kfold-(\d+)", name)
-    return [f"{name}-{fold}" for fold in range(int(folds[1]))] if folds and int(folds[1]) > 1 else [name]
+def expand(name: str, dataset: Dataset | None = None) -> list[str]:
+    """``kfold-5`` -> its five folds; any other name stands for itself.
+
+    Raises InputError for more folds than the smallest class of ``dataset`` has images, or than 1,000 where there is none.
+    """
+    folds = _FOLDS.fullmatch(name)
+    if not folds or folds[2]:
+        return [name]
+    if dataset is not None:
+        _check_folds(dataset, name, int(folds[1]))
+    elif int(folds[1]) > MOST_FOLDS:
+        raise InputError(f"split {name}: more than {MOST_FOLDS:,} folds; use fewer")
+    return [f"{name}-{fold}" for fold in range(int(folds[1]))]
 
 
 def available(dataset: Dataset) -> list[str]:
@@ -149,17 +162,20 @@ def _lacking(dataset: Dataset) -> str:
 def _fold(dataset: Dataset, folds: int, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from sklearn.model_selection import StratifiedKFold
 
-    if folds < 2 or fold >= folds:
-        raise InputError(f"split kfold-{folds}-{fold}: at least 2 folds are wanted, numbered 0 to K-1, as in kfold-5-0")
-    smallest, count = min(((name, n) for name, n in dataset.counts().items() if n), key=lambda item: item[1])
-    if count < folds:
-        raise InputError(
-            f"split kfold-{folds}-{fold}: {smallest} has only {count} images in {dataset.source}; use fewer folds"
-        )
+    _check_folds(dataset, f"kfold-{folds}-{fold}", folds, fold)
     parts = StratifiedKFold(folds, shuffle=True, random_state=SEED).split(np.empty(len(dataset)), dataset.labels)
     rest, test = list(parts)[fold]
     train, validation = _hold_out(dataset, rest, 0.1, SEED)
     return train, validation, test.astype(np.int64)
+
+
+def _check_folds(dataset: Dataset, name: str, folds: int, fold: int = 0) -> None:
+    """Raises InputError where the split called ``name`` has too few folds, or more than the data has images for."""
+    if folds < 2 or fold >= folds:
+        raise InputError(f"split {name}: at least 2 folds are wanted, numbered 0 to K-1, as in kfold-5-0")
+    smallest, count = min(((label, n) for label, n in dataset.counts().items() if n), key=lambda item: item[1])
+    if count < folds:
+        raise InputError(f"split {name}: {smallest} has only {count} images in {dataset.source}; use fewer folds")
 
 
 def _hold_out(dataset: Dataset, rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

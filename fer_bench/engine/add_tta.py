@@ -14,7 +14,8 @@ from ..records import provenance
 from ..records.predictions import load_predictions
 from ..records.record import Failure, RunRecord
 from ..records.store import MODEL, PREDICTIONS, Store, StoredRun
-from .execute import naming_full_disk, score_predictions
+from .account import naming_full_disk
+from .execute import score_predictions
 from .job import Job, Options
 from .outcome import Outcome
 from .stored_model import predict

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 import shutil
-import time
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
@@ -28,9 +23,11 @@ from ..scores.metrics import Scores, score
 from ..scores.probabilities import distributions
 from ..training.kept import EPOCHS, hand_over
 from ..training.resume import goes_on_at
+from .account import Start, broken, naming_full_disk, settled, trace, with_way_on
 from .job import Job, Options, seed_key, training_rows
+from .left import with_sound_files
 from .on_train import score_training, training_probabilities
-from .outcome import DISK_FULL, LOG_HINT, Outcome, one_line
+from .outcome import LOG_HINT, STOPPED, Outcome, one_line
 from .process import watch
 from .retry import Retries
 from .task import FILL_IMAGES, IMAGES, INPUT, LOG, OUT, TASK, Report, TrainTask
@@ -71,49 +68,51 @@ def execute(
     Raises:
         OSError: the disk is full. Nothing of the attempt is left then, and what was stored before is as it was.
     """
-    stop = stop or Event()
-    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+    stop, begun = stop or Event(), Start.now()
     environment = provenance.environment(target.device)  # now, before anybody can change the source tree
     retries = Retries(job, options.retries)
     with naming_full_disk(store.root):
+        store.check_place(job.info)
         if anew:
             store.clean(store.resume(job.info))
         while True:
             attempt = Attempt(job, store.work(job.info), store.resume(job.info), options, target, retries.batch_divisor)
             try:
-                outcome = make(attempt, report, stop)
+                outcome = make_or_say(attempt, report, stop)
                 if not stop.is_set() and retries.again(outcome):
                     report({"note": retries.words})
                     continue
-                scores = score_attempt(attempt, outcome) if outcome.status == "ok" else RunScores()
+                outcome, scores = with_scores(outcome, attempt)
+                well, scored = outcome.status == "ok", scores.scores is not None
                 record = RunRecord(
                     status=outcome.status,
                     command=provenance.command_line(),
-                    started=started,
-                    seconds=round(time.perf_counter() - clock, 3),
+                    started=begun.started,
+                    seconds=begun.seconds,
                     job=job.info,
                     attempts=retries.failed,
                     training=outcome.training.model_copy(update={"batch_divisor": attempt.batch_divisor}),
-                    **scores._asdict(),
+                    **(scores if well else RunScores())._asdict(),
                     cost=outcome.cost,
                     environment=outcome.where(environment),
-                    failure=None if scores.scores else with_way_on(outcome, attempt.state).failure(attempt.work / LOG),
+                    failure=None if well else with_way_on(outcome, attempt.state, scored).failure(attempt.work / LOG),
                 )
-                keep(record, attempt, store, transient=outcome.transient)
+                record = settled(record, environment)
+                keep(record, attempt, store, transient=outcome.transient, scored=scored)
                 return record
             finally:
                 store.clean(attempt.work)
 
 
-@contextmanager
-def naming_full_disk(folder: Path) -> Iterator[None]:
-    """Where the disk is full inside, the OSError names ``folder``; what ran out of space had often no name."""
+def make_or_say(attempt: Attempt, report: Report, stop: Event) -> Outcome:
+    """Makes an attempt; what is raised here, and is no full disk, is its outcome."""
     try:
-        yield
-    except OSError as error:
-        if not is_disk_full(error):
+        return make(attempt, report, stop)
+    except Exception as error:
+        if is_disk_full(error):
             raise
-        raise OSError(errno.ENOSPC, DISK_FULL, str(folder)) from error
+        (attempt.work / LOG).write_text("\n".join(trace(error)), encoding="utf-8")
+        return broken(error)
 
 
 def make(attempt: Attempt, report: Report, stop: Event) -> Outcome:
@@ -124,6 +123,7 @@ def make(attempt: Attempt, report: Report, stop: Event) -> Outcome:
     prepare(attempt)
     variables = process_variables(attempt.target, attempt.options.threads)
     outcome = watch(attempt.work, attempt.options, variables, report, stop)
+    outcome = with_sound_files(outcome, attempt.work / OUT)
     return with_readable_predictions(outcome, attempt) if outcome.status == "ok" else outcome
 
 
@@ -201,8 +201,28 @@ class RunScores(NamedTuple):
     tta: TestTime | None = None
 
 
+def with_scores(outcome: Outcome, attempt: Attempt) -> tuple[Outcome, RunScores]:
+    """An outcome and the scores of the predictions that the attempt has left; an error where they make no sense.
+
+    A run that ended in an error may have predicted before: its predictions are joined with the labels all the same.
+    """
+    if outcome.status != "ok" and not (
+        outcome.status == "error" and with_readable_predictions(STOPPED, attempt) is STOPPED
+    ):
+        return outcome, RunScores()
+    try:
+        return outcome, score_attempt(attempt, outcome)
+    except Exception as error:
+        if is_disk_full(error):
+            raise
+        message = f"the predictions of the run can't be scored ({one_line(str(error))})"
+        return (
+            Outcome(status="error", message=message, hint=LOG_HINT) if outcome.status == "ok" else outcome
+        ), RunScores()
+
+
 def score_attempt(attempt: Attempt, outcome: Outcome) -> RunScores:
-    """The scores of an attempt that went well, those of the training part included where the job asks for them."""
+    """The scores of an attempt that predicted, those of the training part included where the job asks for them."""
     scores = score_predictions(attempt.job, attempt.work / OUT, outcome.tta_cost)
     return scores._replace(train_scores=score_training(attempt.job, attempt.work))
 
@@ -240,7 +260,7 @@ def score_predictions(job: Job, out: Path, tta_cost: Cost) -> RunScores:
     return RunScores(test, validation, tta=tta)
 
 
-def keep(record: RunRecord, attempt: Attempt, store: Store, *, transient: bool) -> None:
+def keep(record: RunRecord, attempt: Attempt, store: Store, *, transient: bool, scored: bool) -> None:
     """Stores an attempt's record, unless a failure would replace a success; drops a state that nothing goes on from.
 
     Args:
@@ -248,11 +268,11 @@ def keep(record: RunRecord, attempt: Attempt, store: Store, *, transient: bool) 
         attempt: what it was; its files go where the record goes.
         store: where that is.
         transient: whether another attempt may go well.
+        scored: whether there are predictions to keep, of a failure, too.
     """
-    if record.status == "ok":
-        store.commit(record, artifacts(attempt))
-    elif (earlier := store.find(record.job)) is None or earlier.status != "ok":
-        store.commit(record, None)
+    earlier = None if record.status == "ok" else store.find(record.job)
+    if earlier is None or earlier.status != "ok":
+        store.commit(record, artifacts(attempt) if scored else None)
     hopeless = record.status in ("error", "skipped") and not transient and goes_on_at(attempt.state) is None
     if record.status == "ok" or hopeless:
         store.clean(attempt.state)
@@ -268,16 +288,6 @@ def artifacts(attempt: Attempt) -> Path:
     if options.keep_epochs:
         hand_over(attempt.state / EPOCHS, out / MODEL / EPOCHS)
     return out
-
-
-def with_way_on(outcome: Outcome, state: Path) -> Outcome:
-    """The outcome with where the next attempt goes on, if the training left a state to go on from."""
-    where = goes_on_at(state)
-    if where is None:
-        return outcome
-    how = "the next run" if outcome.status == "interrupted" else "--rerun failed"
-    hints = [outcome.hint, f"{how} goes on at {where}"]
-    return outcome.model_copy(update={"hint": "; ".join(filter(None, hints))})
 
 
 def is_failure(status: Status) -> bool:

@@ -1,13 +1,15 @@
-"""The guard of a worker: starts it, and lets nothing that it started outlive it (``python guard.py COMMAND ...``).
+"""The guards of a worker: start it, and let nothing that it started outlive it (``python guard.py 2 COMMAND ...``).
 
-It stands between fer-bench and the worker, on POSIX systems. Its standard input is a pipe on which fer-bench never
-writes: when it closes, fer-bench wants the end or is gone, kill -9 included. The guard then ends the worker, SIGTERM
-first. However the worker came to its end, the guard kills what is left below it, and ends as the worker did, by the
-same code or signal.
+They stand between fer-bench and the worker, on POSIX systems: one starts the other, which starts the worker. Their
+standard input is a pipe on which fer-bench never writes: when it closes, fer-bench wants the end or is gone, kill -9
+included. A guard then ends what it started, SIGTERM first. However that came to its end, the guard kills what is left
+below it, and ends as the worker did, by the same code or signal.
 
-On Linux the guard adopts orphans (PR_SET_CHILD_SUBREAPER), so that a process that left the worker's session and lost
-its parent is found, too; and a worker whose guard is killed is killed with it (PR_SET_PDEATHSIG). It runs as a script
-and imports nothing of fer_bench, so that it starts at once.
+On Linux a guard adopts orphans (PR_SET_CHILD_SUBREAPER), so that a process that left the worker's session and lost
+its parent is found, too. Of two guards either may be killed: what is below the inner one falls to the outer one, and the
+inner one is told to end where the outer one is gone (PR_SET_PDEATHSIG). The standard output of the guards is a pipe to
+fer-bench, which has ended once both have. The file runs as a script and imports nothing of fer_bench, so that it
+starts at once.
 """
 
 from __future__ import annotations
@@ -29,29 +31,54 @@ GRACE, KILLING = 3.0, 3.0
 #: From <linux/prctl.h>.
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STDIN = 0
+#: Each may be killed, and the other one ends what is left.
+GUARDS = 2
 
 
-def main(command: Sequence[str]) -> int:
-    """Runs ``command`` to its end, or until it is to end; returns its exit code, or dies by its signal."""
+def main(guards: int, log: str, command: Sequence[str]) -> int:
+    """Runs ``command`` to its end, or until it is to end; returns its exit code, or dies by its signal.
+
+    Args:
+        guards: how many, this one included, are to stand before it.
+        log: what the command prints goes into this file.
+        command: of the worker.
+    """
     signals = wake_on((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    worker = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL),  # safe: this process has one thread
-    )
+    worker = start_guard(guards - 1, log, command) if guards > 1 else start_worker(log, command)
     code = None
     while code is None and not told_to_end(signals):
         code = reap(worker.pid)
     if code is None:
         signal_group(worker.pid, signal.SIGTERM)
-        code = reap(worker.pid, GRACE)
+        code = reap(worker.pid, GRACE * guards)
     left = kill_all(worker.pid)
     worker.returncode = code if code is not None else left
     if worker.returncode is not None and worker.returncode < 0:
         die_by(-worker.returncode)
     return worker.returncode or 0
+
+
+def start_guard(guards: int, log: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Starts the next guard, with the standard input and output of this one; it is told to end where this one is killed."""
+    return subprocess.Popen(
+        [sys.executable, "-P", __file__, str(guards), log, *command],
+        start_new_session=True,
+        preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGTERM),  # safe: this process has one thread
+    )
+
+
+def start_worker(log: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Starts the worker, which is killed where this guard is."""
+    with open(log, "wb") as file:  # noqa: PTH123
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+        )
 
 
 def wake_on(signals: Sequence[signal.Signals]) -> int:
@@ -123,4 +150,4 @@ def die_by(sign: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2], sys.argv[3:]))

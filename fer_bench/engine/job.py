@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -17,12 +16,14 @@ from ..data.balance import Balance, balanced, check_fill, fill
 from ..data.dataset import Dataset
 from ..data.match import labels_in
 from ..data.splits import Split, expand, limit_rows, make_split
-from ..errors import InputError
+from ..errors import InputError, encodable
 from ..records.record import JobInfo
 from ..runners.keras import KerasRunner
 from ..training.network import check_weights
 from ..training.weights import is_path
+from .job_info import check_recordable, fields_of, info_of, key_of
 from .on_train import CHOICES, TrainScores, asked_for
+from .ranges import check_count, check_ranges
 from .tta import WINDOWS
 
 Tta = Literal["none", "flip", "ten-crop"]
@@ -35,7 +36,7 @@ class Options:
     ``recipe`` "all" takes every recipe of a runner. ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the
     rows per class of the training and validation parts; the test part is always whole. ``timeout`` is in seconds an
     attempt, and counts the worker's own time; ``stall`` is how many seconds it may neither report progress nor use the
-    processor (None or 0: as long as it likes); ``retries`` is how often what can pass is tried again. ``checkpoint``
+    processor (None or 0 of either: as long as it likes); ``retries`` is how often what can pass is tried again. ``checkpoint``
     "test" lets the test part pick the epoch, to measure what that is worth; such runs are never ranked.
     ``train_scores`` "on" adds the scores of the training part, "auto" does so for recipes named "published".
     ``keep_epochs`` keeps the weights of each epoch that was the best so far, for ``fer-bench score RUN --epoch N``; it
@@ -62,6 +63,9 @@ class Options:
     keep_epochs: bool = False
     plugins: tuple[str, ...] = ()
     models: bool = True
+
+    def __post_init__(self) -> None:
+        check_ranges(vars(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,17 +94,6 @@ class Job:
     def watched(self) -> np.ndarray:
         """The rows that pick the epoch: the validation part; the test part where the job says so, and only there."""
         return self.split.test if self.info.checkpoint == "test" else self.split.validation
-
-
-def key_of(info: Mapping[str, object]) -> str:
-    """sha256 (hex) over everything that can change the result, and nothing else.
-
-    A field that came later counts where it says something, so that older records keep their keys.
-    """
-    axes = {k: v for k, v in info.items() if k not in ("key", "family", "recipe_fields", "dataset", "classes", "split")}
-    if axes.get("checkpoint") == "validation":
-        del axes["checkpoint"]
-    return hashlib.sha256(json.dumps(axes, sort_keys=True).encode()).hexdigest()
 
 
 def seed_key(info: JobInfo) -> str:
@@ -163,7 +156,7 @@ def plan(
         raise InputError("--keep-epochs keeps models, and --no-models does not: leave one of them out")
     jobs: dict[str, Job] = {}
     filled: set[tuple[str, int | None]] = set()  # what the second data set was seen to fill
-    for split_name in [name for wanted in splits for name in expand(wanted)]:
+    for split_name in [name for wanted in splits for name in expand(wanted, dataset)]:
         whole = make_split(dataset, split_name)
         if options.keep_epochs and options.checkpoint == "validation" and not len(whole.validation):
             raise InputError(
@@ -189,8 +182,11 @@ def plan(
                 runner = runner_class(recipe, **params)
                 on_train = asked_for(options.train_scores, recipe)
                 _check_weights(runner, options.weights)
+                fields = fields_of(runner, dataset, split, replace(budget, weights=weights), fill_from)
+                check_recordable(spec, fields)
+                check_count(len(jobs) + options.seeds)
                 for seed in range(options.seeds):
-                    info = _info(runner, dataset, split, seed, replace(budget, weights=weights), fill_from)
+                    info = info_of(fields, seed)
                     jobs.setdefault(info.key, Job(info, spec, dataset, split, fill_from, options.tta, on_train))
     if not jobs:
         what = " and picks an epoch" if options.checkpoint == "test" else ""
@@ -205,7 +201,7 @@ def _weights_named(weights: str) -> str:
     path = Path(weights)
     try:
         with path.open("rb") as file:
-            return f"{path.name}@{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
+            return f"{encodable(path.name)}@{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"--weights {weights}: {reason}; give a weights file, or auto, imagenet or random") from None
@@ -224,42 +220,6 @@ def _budget(info: RunnerInfo, dataset: Dataset, options: Options) -> Options:
         return options
     limit = options.limit if options.limit or options.epochs else info.demo_limit
     return replace(options, epochs=options.epochs or info.demo_epochs, limit=limit)
-
-
-def _info(
-    runner: Runner, dataset: Dataset, split: Split, seed: int, options: Options, fill_from: Dataset | None
-) -> JobInfo:
-    fields = {
-        "runner": runner.info.name,
-        "params": {k: v for k, v in runner.params.items() if v != runner.parameters[k]},
-        "runner_version": runner.info.version,
-        "family": runner.info.family,
-        "recipe": runner.recipe_name,
-        "recipe_digest": runner.recipe.digest(),
-        "recipe_fields": _recipe_fields(runner),
-        "dataset": dataset.name,
-        "dataset_digest": dataset.digest,
-        "classes": list(dataset.classes),
-        "split": split.name,
-        "split_digest": split.digest,
-        "train_images": len(split.train),
-        "validation_images": len(split.validation),
-        "test_images": len(split.test),
-        "seed": seed,
-        "epochs": options.epochs if "epochs" in runner.uses else None,
-        "limit": options.limit,
-        "weights": options.weights if "weights" in runner.uses else "auto",
-        "balance": options.balance,
-        "fill_digest": fill_from.digest if fill_from else None,
-        "checkpoint": options.checkpoint,
-    }
-    return JobInfo.model_validate({"key": key_of(fields), **fields})
-
-
-def _recipe_fields(runner: Runner) -> dict[str, object]:
-    """The recipe as the record shows it: every field, or only its options where the runner has no epochs to train."""
-    fields: dict[str, object] = json.loads(json.dumps(asdict(runner.recipe)))
-    return fields if "epochs" in runner.uses else {"options": fields["options"]}
 
 
 def training_rows(job: Job) -> dict[str, np.ndarray]:

@@ -15,21 +15,24 @@ from .tta import Predictor
 
 #: Latency is that of as many calls as fit in so many seconds, within these bounds, after some that warm up.
 LATENCY_SECONDS, FEWEST_CALLS, MOST_CALLS, WARM_UP_CALLS = 1.0, 30, 200, 3
-#: Throughput is that of passes over so many images, for so many seconds.
-THROUGHPUT_SECONDS, THROUGHPUT_IMAGES = 0.5, 256
+#: Throughput is that of passes over so many images, for so many seconds, and no more passes than that.
+THROUGHPUT_SECONDS, THROUGHPUT_IMAGES, MOST_PASSES = 0.5, 256, 1000
 
 
-def predict_throughput(runner: Predictor, images: np.ndarray) -> float:
+def predict_throughput(runner: Predictor, images: np.ndarray) -> float | None:
     """Images per second: the median over passes through at most 256 images, repeated for half a second.
+
+    There are 1,000 passes at most: of what answers at once half a second would be millions. None where the clock is too
+    coarse to tell.
 
     Call it after a pass over all the images: what a runner compiles or loads at its first batches is then done, and is
     no part of the figure.
     """
     sample = images[:THROUGHPUT_IMAGES]
     passes: list[float] = []
-    while sum(passes) < THROUGHPUT_SECONDS:
+    while len(passes) < MOST_PASSES and sum(passes) < THROUGHPUT_SECONDS:
         passes.append(seconds_of(runner, sample))
-    return len(sample) / float(np.median(passes))
+    return per_second(len(sample), float(np.median(passes)))
 
 
 def latencies(runner: Predictor, images: np.ndarray) -> tuple[float, float]:

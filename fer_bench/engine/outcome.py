@@ -70,7 +70,7 @@ class Outcome(BaseModel):
 
     def failure(self, log: Path) -> Failure:
         """Message and hint, with the last lines of the worker's output, which ``log`` holds."""
-        return Failure(message=self.message, hint=self.hint, log_tail=tail(log))
+        return Failure(message=one_line(self.message), hint=one_line(self.hint), log_tail=tail(log))
 
 
 STOPPED = Outcome(status="interrupted", message="stopped by the user", hint="run the same command again")

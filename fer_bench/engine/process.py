@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import selectors
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ from .task import LOG, OUTCOME, PROGRESS, Report
 
 #: Seconds between looks at a worker, and that it may take to leave after it wrote its outcome.
 POLL, LEAVING = 0.1, 5.0
-#: Seconds that the guard may take to end everything; then it is killed, and the worker with it.
+#: Seconds that the guards may take to end everything; then that is done here.
 ENDING = guard.GRACE + guard.KILLING + 2.0
 #: A worker that uses less of a core than this stands still.
 IDLE_SHARE = 0.01
@@ -84,17 +85,19 @@ def watch(
 
 
 def start(work: Path, environment: Mapping[str, str], module: str) -> subprocess.Popen[bytes]:
-    """Starts a worker under its guard, where there can be one."""
+    """Starts a worker under its guards, where there can be some."""
     # The package imports the worker's module, too, which Python would warn of in each log.
     command = [sys.executable, "-P", "-W", "ignore::RuntimeWarning:runpy", "-m", module, str(work)]
+    log = work / LOG
+    log.touch()
     if os.name == "posix":
-        command = [sys.executable, "-P", guard.__file__, *command]
-    with (work / LOG).open("wb") as log:
+        command = [sys.executable, "-P", guard.__file__, str(guard.GUARDS), str(log), *command]
+    with log.open("ab") as file:
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE if os.name == "posix" else file,
+            stderr=file if os.name == "posix" else subprocess.STDOUT,
             env=surroundings() | dict(environment) | {"PYTHONUNBUFFERED": "1"},
             start_new_session=True,
         )
@@ -115,19 +118,35 @@ def surroundings() -> dict[str, str]:
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Ends the worker and everything it started; nothing where they are over."""
-    if process.stdin is not None:
-        process.stdin.close()  # this is what the guard waits for
-    if os.name != "posix" and process.poll() is None:
+    assert process.stdin is not None
+    process.stdin.close()  # this is what the guards wait for
+    if os.name != "posix" or not all_ended(process):  # the guards are stopped
+        kill_below(process.pid)
+        process.kill()
+    process.wait()
+
+
+def all_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Waits for the end of all guards, which hold the other end of a pipe; False where they take too long."""
+    assert process.stdout is not None
+    with process.stdout, selectors.DefaultSelector() as waiting:
+        waiting.register(process.stdout, selectors.EVENT_READ)
+        return bool(waiting.select(ENDING))
+
+
+def kill_below(pid: int) -> None:
+    """Kills all processes below one until none is left."""
+    deadline = time.monotonic() + guard.KILLING
+    while time.monotonic() < deadline:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(process.pid).children(recursive=True):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    child.kill()
-        process.kill()
-    try:
-        process.wait(ENDING)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+            found = psutil.Process(pid).children(recursive=True)
+            left = [child for child in found if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+            for child in left:
+                child.kill()
+            if left:
+                time.sleep(0.02)
+                continue
+        return
 
 
 class Stillness:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..api import registry
 from ..records.record import smaller_batch
 from .job import Job
-from .outcome import Outcome
+from .outcome import Outcome, one_line
 
 
 class Retries:
@@ -25,7 +25,7 @@ class Retries:
         """Whether there is to be another attempt; takes note of it."""
         if not outcome.transient or len(self.failed) == self.allowed:
             return False
-        self.failed.append(f"{outcome.status}: {outcome.message}")
+        self.failed.append(one_line(f"{outcome.status}: {outcome.message}"))
         has_batch = "batch" in registry.get(self.job.info.runner).uses
         if outcome.status == "oom" and has_batch and max(self.job.info.batches, default=1) >= 2 * self.batch_divisor:
             self.batch_divisor *= 2

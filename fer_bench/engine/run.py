@@ -14,6 +14,7 @@ from ..records.record import RunRecord
 from ..records.store import Store
 from ..training.tensorboard import check_tensorboard
 from .job import Options, plan
+from .ranges import check_ranges
 from .sweep import Rerun, survey, sweep
 
 
@@ -60,6 +61,7 @@ def run(
     ('ok', 144)
     """
     chosen = Options(**options)
+    check_ranges({"jobs": jobs})
     if chosen.tensorboard:
         check_tensorboard()
     for warning in registry.load_plugins(chosen.plugins):

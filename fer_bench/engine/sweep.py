@@ -11,11 +11,12 @@ from queue import Empty, Queue
 from threading import Event
 from typing import Any, Literal
 
-from ..errors import InputError
+from ..errors import InputError, is_disk_full
 from ..hardware.device import alone_on, choose
 from ..hardware.host import cores
 from ..records.record import RunRecord
 from ..records.store import Store
+from .account import Start, failed, store_failure, unstored
 from .add_tta import add_tta, has_tta
 from .execute import execute, is_failure
 from .job import Job, Options
@@ -121,7 +122,8 @@ def sweep(
 
     Raises:
         Interrupted: the user stopped it; what ran has a record that says so.
-        InputError: something came up that is no outcome of a run, such as a folder that can't be locked.
+        InputError: the results folder can't be written. What else befalls a job is its record, and the next one runs.
+        OSError: the disk is full.
     """
     if jobs > 1:
         options = replace(options, threads=options.threads or max(1, cores() // jobs))
@@ -137,6 +139,7 @@ class _Sweep:
         self.steps, self.store, self.options, self.observer, self.fail_fast = steps, store, options, observer, fail_fast
         self.target = choose(options.device, options.backend)
         self.pending = [number for number, step in enumerate(steps) if step.pending]
+        self.places = {number: place for place, number in enumerate(self.pending, 1)}
         self.records = {number: step.record for number, step in enumerate(steps) if step.record and not step.pending}
         self.waiting: set[int] = set()
         self.events: Queue[Callable[[], None]] = Queue()
@@ -172,8 +175,16 @@ class _Sweep:
         """Takes a step, in a thread of the pool; if it has to wait, it goes to the end of the queue."""
         if self.stop.is_set():
             return
-        job, count = self.steps[number].job, (self.pending.index(number) + 1, len(self.pending))
-        result = self._claim(self.steps[number], count)
+        job, count = self.steps[number].job, (self.places[number], len(self.pending))
+        begun = Start.now()
+        try:
+            result = self._claim(self.steps[number], count, begun)
+        except Exception as error:  # before this process had the job
+            self._check_rest(error)
+            result = unstored(failed(job, begun, error), error)
+        except BaseException:
+            self.stop.set()
+            raise
         if isinstance(result, RunRecord):
             self.records[number] = result
             self.events.put(partial(self.observer.finished, job, result))
@@ -187,7 +198,20 @@ class _Sweep:
             self.events.put(partial(self.observer.waiting, *count, job, result))
         self.futures.append(pool.submit(self._take, number, pool))
 
-    def _claim(self, step: Step, count: tuple[int, int]) -> RunRecord | str:
+    def _check_rest(self, error: Exception) -> None:
+        """Returns where an exception concerns one job alone; else stops the sweep, and raises what concerns all.
+
+        That is a full disk, or a results folder that can't be written at all.
+        """
+        try:
+            if is_disk_full(error):
+                raise error
+            self.store.prepare()
+        except BaseException:
+            self.stop.set()
+            raise
+
+    def _claim(self, step: Step, count: tuple[int, int], begun: Start) -> RunRecord | str:
         """The record of a run, or of another process's since the survey; or why the job has to wait."""
         job = step.job
         with self.store.claim(job.info) as mine:
@@ -204,9 +228,9 @@ class _Sweep:
                 self.events.put(partial(self.observer.started, *count, job))
                 try:
                     return self._do(job, anew=step.anew, adds_tta=now.adds_tta and not step.anew)
-                except BaseException:
-                    self.stop.set()  # what a run can't put into its record concerns the others, too
-                    raise
+                except Exception as error:
+                    self._check_rest(error)
+                    return store_failure(failed(job, begun, error), self.store)
 
     def _do(self, job: Job, *, anew: bool, adds_tta: bool) -> RunRecord:
         """Does a job that this process has claimed."""

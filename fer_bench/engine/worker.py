@@ -27,6 +27,7 @@ from ..api.context import Context, FitSummary, Part
 from ..api.runner import Runner
 from ..errors import is_disk_full
 from ..files import durable
+from ..files.cells import plain_cell
 from ..records.record import Cost, Training
 from ..records.store import HISTORY, MODEL, PREDICTIONS
 from ..scores.probabilities import NoProbabilitiesError, distributions
@@ -203,9 +204,9 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     if not history:
         return
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in history for name in row)))
-        writer.writeheader()
-        writer.writerows(history)
+        names = list(dict.fromkeys(name for row in history for name in row))
+        csv.writer(file).writerow([plain_cell(name) for name in names])
+        csv.DictWriter(file, names).writerows(history)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ..data.dataset import Dataset
 from ..data.splits import Split
 from ..engine.job import Options
 from ..engine.stored_model import check_model, predict_or_refuse
-from ..errors import InputError
+from ..errors import InputError, encodable
 from ..records import provenance
 from ..records.predictions import Predictions
 from ..records.record import BY_HAND, EXTERNAL, Environment, RunRecord, Training
@@ -97,7 +97,12 @@ def score_epoch(
             epochs_run=epoch,
             epochs_planned=training.epochs_planned,
             best_epoch=epoch,
-            extra={"epoch": epoch, "run": f"{job.runner}/{run.folder.resolve().name}", "key": job.key, "note": note},
+            extra={
+                "epoch": epoch,
+                "run": f"{job.runner}/{run.folder.resolve().name}",
+                "key": job.key,
+                "note": encodable(note),
+            },
         ),
         scores=score(labels, probabilities, dataset.classes, split.test_seen),
         environment=Environment(

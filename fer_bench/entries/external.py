@@ -13,7 +13,7 @@ from ..data.dataset import USAGES, Dataset
 from ..data.match import place_of
 from ..data.orders import ASSUMED, ORDERS, better_order, order_of, told
 from ..data.splits import Split
-from ..errors import InputError, brief
+from ..errors import InputError, brief, encodable
 from ..records.predictions import Predictions
 from ..records.record import EXTERNAL, JobInfo, RunRecord, Training
 from ..records.store import Store
@@ -77,7 +77,9 @@ def score_file(
         job_of(name, dataset, split, seed, probabilities),
         start,
         {"device": EXTERNAL},
-        training=Training(init="unknown", checkpoint="unknown", extra={"file": path.name, "note": note}),
+        training=Training(
+            init="unknown", checkpoint="unknown", extra={"file": encodable(path.name), "note": encodable(note)}
+        ),
         scores=scores,
     )
     notes = [told(meant.name)] if outside.answer_numbers or outside.truth_numbers is not None else []

@@ -19,38 +19,63 @@ def read_json(path: Path) -> Any:
 
     Raises:
         FileNotFoundError: no such file.
-        InputError: it can't be read, is no JSON, or has NaN, numbers beyond all measure or dozens of levels in it.
+        InputError: it can't be read, or not by ``parse_json``.
+    """
+    content = read_content(path)
+    try:
+        return parse_json(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a file, some more than ``MOST_BYTES`` at most.
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: it can't be read.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise InputError(f"{path}: not a plain file")
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise InputError(f"{path}: more than {MOST_BYTES:,} bytes")
-        return _checked(json.loads(content.decode(), parse_constant=_no_number), DEEPEST)
+            return file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
+
+
+def parse_json(content: bytes) -> Any:
+    """What JSON says, its texts made ``visible``.
+
+    Raises InputError where it is too long, is no JSON, or has NaN, numbers beyond all measure or dozens of levels in it.
+    """
+    if len(content) > MOST_BYTES:
+        raise InputError(f"more than {MOST_BYTES:,} bytes")
+    try:
+        return _checked(json.loads(content.decode(), parse_constant=_no_number), DEEPEST)
     except RecursionError:
-        raise InputError(f"{path}: nested more than {DEEPEST} levels deep") from None
-    except (OSError, ValueError) as error:  # those of JSON, UTF-8, Python's longest integer and ours are ValueErrors
-        raise InputError(f"{path}: not readable as JSON ({' '.join(str(error).split())[:120]})") from None
+        raise InputError(f"nested more than {DEEPEST} levels deep") from None
+    except ValueError as error:  # those of JSON, UTF-8, Python's longest integer and ours are ValueErrors
+        raise InputError(f"not readable as JSON ({' '.join(str(error).split())[:120]})") from None
 
 
 def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is no number")
 
 
-def _checked(value: Any, levels: int) -> Any:
+def _checked(value: Any, levels: int, place: str = "") -> Any:
     if levels < 0:
         raise RecursionError
     if isinstance(value, dict):
-        return {visible(key): _checked(inside, levels - 1) for key, inside in value.items()}
+        return {visible(key): _checked(inside, levels - 1, f"{place}.{key}") for key, inside in value.items()}
     if isinstance(value, list):
-        return [_checked(inside, levels - 1) for inside in value]
+        return [_checked(inside, levels - 1, place) for inside in value]
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, int | float) and not (abs(value) < LARGEST_INTEGER):
         # A float of that size is none of a benchmark's, and an integer fits no array.
-        raise ValueError(f"{str(value)[:20]} is beyond all measure")
+        where = f"{place[1:61]}: " if place else ""
+        raise ValueError(f"{where}{str(value)[:20]} is beyond all measure")
     return value

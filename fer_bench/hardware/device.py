@@ -33,7 +33,7 @@ def gpus() -> list[str]:
     names, visible = _all_gpus(), _visible()
     if visible is None or not names:
         return list(names)
-    return [names[int(v)] if v.isdigit() and int(v) < len(names) else v for v in visible]
+    return [names[int(v)] if v.isdecimal() and int(v) < len(names) else v for v in visible]
 
 
 @cache
@@ -152,7 +152,11 @@ class Target(NamedTuple):
 
 
 def choose(device: str = "auto", backend: str = "auto") -> Target:
-    """Device and backend for what --device and --backend say; raises as ``choose_device`` and ``choose_backend`` do."""
+    """Device and backend for what --device and --backend say.
+
+    Raises InputError as ``choose_device``, ``choose_backend`` and ``host.check_threads`` do.
+    """
+    host.check_threads()
     chosen = choose_device(device)
     return Target(chosen, choose_backend(backend, chosen))
 
@@ -177,7 +181,7 @@ def process_variables(target: Target, threads: int | None = None) -> dict[str, s
     for name in host.THREADS:
         variables[name] = str(threads or os.environ.get(name) or host.cores())
     # With one, TensorFlow's input pipeline would stop while a step computes.
-    variables["TF_NUM_INTEROP_THREADS"] = str(max(2, int(variables["TF_NUM_INTEROP_THREADS"])))
+    variables["TF_NUM_INTEROP_THREADS"] = str(max(2, int(variables["TF_NUM_INTEROP_THREADS"].split(",")[0])))
     if target.device == "cpu":
         variables |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     else:

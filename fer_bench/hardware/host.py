@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+from ..errors import InputError, brief
 
 #: What says to the numeric libraries how many threads they may use; NPROC is xgboost's and JAX's.
 THREADS = (
@@ -18,6 +21,8 @@ THREADS = (
     "LOKY_MAX_CPU_COUNT",
     "NPROC",
 )
+#: A number of threads, or as OpenMP has it one for each level of nesting.
+_COUNTS = re.compile(r" *[0-9]{1,6} *(, *[0-9]{1,6} *)*")
 #: Any of these instruction sets computes in bfloat16 itself; without, it is emulated, slower than float32.
 BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
@@ -70,11 +75,21 @@ def ram_bytes() -> int:
     return min(total, int(text)) if text.isdigit() else total
 
 
+def check_threads() -> None:
+    """Raises InputError for a variable of ``THREADS`` that is set to no number of threads: libraries read it each in its way."""
+    for name in THREADS:
+        value = os.environ.get(name, "")
+        if value and not _COUNTS.fullmatch(value):
+            raise InputError(
+                f"{name}={brief(value)} in the environment: a number of threads is wanted; unset it, or set one"
+            )
+
+
 def thread_limits() -> dict[str, int]:
     """Thread counts set in the environment, and those of the numeric libraries that are loaded."""
     from threadpoolctl import threadpool_info
 
-    limits = {name: int(os.environ[name]) for name in THREADS if os.environ.get(name, "").isdigit()}
+    limits = {name: int(os.environ[name]) for name in THREADS if re.fullmatch("[0-9]{1,6}", os.environ.get(name, ""))}
     for pool in threadpool_info():
         limits[pool["internal_api"]] = max(pool["num_threads"], limits.get(pool["internal_api"], 0))
     return limits

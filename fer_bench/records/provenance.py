@@ -11,6 +11,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ..errors import encodable
 from ..hardware.host import cores, cpu_name, os_name, ram_bytes, thread_limits
 from .record import Environment
 
@@ -100,4 +101,4 @@ def command_line() -> str:
     """The command as typed: ``fer-bench ...``, or the script's file name and arguments where Python code called."""
     program = Path(sys.argv[0] or "python")
     name = program.stem if program.stem == "fer-bench" else program.name
-    return shlex.join([name, *sys.argv[1:]])
+    return encodable(shlex.join([name, *sys.argv[1:]]))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -16,13 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from ..errors import InputError
 from ..files import durable, locks
-from ..files.json_file import read_json
-from .checks import fault
-from .migrations import migrated
+from ..files.json_file import read_content
+from .form import content_of, record_of
 from .record import JobInfo, RunRecord
 
 RECORD = "record.json"
@@ -50,7 +48,7 @@ class StoredRun(NamedTuple):
 def read_record(path: Path) -> RunRecord:
     """One record.json, brought to this program's version. Raises InputError where it can't be read or is of a later one."""
     try:
-        record = RunRecord.model_validate(migrated(read_json(path)))
+        return record_of(read_content(path))
     except InputError as error:
         text = str(error)
         text = text if text.startswith(str(path)) else f"{path}: {text}"
@@ -58,15 +56,6 @@ def read_record(path: Path) -> RunRecord:
         raise InputError(text + advice) from None
     except OSError as error:
         raise InputError(f"{path}: not a readable record ({error}); move it away and run again") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))[:120]
-        raise InputError(
-            f"{path}: not a valid record ({where}: {first['msg'][:120]}); move it away and run again"
-        ) from None
-    if wrong := fault(record):
-        raise InputError(f"{path}: not a valid record ({wrong}); move it away and run again")
-    return record
 
 
 @dataclass(frozen=True)
@@ -128,6 +117,15 @@ class Store:
             raise InputError(f"{path}: the record of another job, {record.job.key}; move it away and run again")
         return record
 
+    def check_place(self, job: JobInfo) -> None:
+        """Raises OSError, naming the folder, where a run's could not be put into its place."""
+        final = self.folder(job)
+        above = next(folder for folder in final.parents if folder.exists())
+        for folder in (above, final) if final.exists() else (above,):
+            code = errno.EACCES if folder.is_dir() else errno.ENOTDIR
+            if code == errno.ENOTDIR or not os.access(folder, os.W_OK | os.X_OK):
+                raise OSError(code, os.strerror(code), str(folder))
+
     @contextmanager
     def claim(self, job: JobInfo, *, wait: bool = False) -> Iterator[bool]:
         """Whether the block has the job to itself: False where another process has it, unless told to ``wait`` for that.
@@ -168,7 +166,11 @@ class Store:
         return folder
 
     def commit(self, record: RunRecord, artifacts: Path | None) -> Path:
-        """Puts a record, with the files of ``artifacts`` (moved), in its place, replacing what stood there."""
+        """Puts a record, with the files of ``artifacts`` (moved), in its place, replacing what stood there.
+
+        Raises InputError, and nothing is changed, where the record could not be read back.
+        """
+        content = content_of(record)
         final, scratch = self.folder(record.job), self.work(record.job)
         try:
             fresh = scratch / "new"
@@ -176,7 +178,7 @@ class Store:
                 artifacts.rename(fresh)
             else:
                 fresh.mkdir()
-            (fresh / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            (fresh / RECORD).write_bytes(content)
             self.publish(fresh, final)
         finally:
             self.clean(scratch)

@@ -18,6 +18,8 @@ from ..records.record import RunRecord
 from ..scores.stats import Estimate
 from .emotions import emotion_lines
 
+#: Of a command line, what is shown: taking a longer one apart takes time that grows with the square of its length.
+LONGEST_COMMAND = 4000
 #: Rows of a board from which on not every pair of them is shown.
 MANY = 12
 
@@ -121,8 +123,8 @@ def commands(runs: Iterable[RunRecord]) -> list[str]:
 
 
 def portable(command: str) -> str:
-    """A command line without the folders of the machine that it was typed on."""
-    return code(shlex.join(_portable(word) for word in _words(command)))
+    """A command line without the folders of the machine that it was typed on, cut where it is endless."""
+    return code(shlex.join(_portable(word) for word in _words(shorten(command, LONGEST_COMMAND))))
 
 
 def _words(command: str) -> list[str]:

@@ -13,6 +13,7 @@ from ..board.ranking import leaderboards
 from ..board.row import Row
 from ..errors import InputError
 from ..files import durable
+from ..files.cells import plain_cell
 from ..records.evaluation import Evaluation, read_evaluations
 from ..records.run_files import RunFiles
 from ..records.store import SHEETS, Store, StoredRun
@@ -66,7 +67,7 @@ def write_report(
     evaluations = [evaluation for run in runs for evaluation in read_evaluations(run.folder)]
     readme = _page(found, sections, evaluations)
     pages = {
-        CSV: frame(found).to_csv(index=False, lineterminator="\n").encode(),
+        CSV: csv_of(frame(found)).encode(),
         README: _render("results.md.j2", **readme, published=published_page.short_table(compared)),
         PUBLISHED: _render("published.md.j2", **published_page.context(found, known, files, compared, worth)),
         PAGE: html.page(found, files, root, [asdict(one) for one in compared]).encode(),
@@ -91,6 +92,12 @@ def frame(found: Sequence[Board]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.concat([board.frame() for board in found], ignore_index=True)
+
+
+def csv_of(table: pd.DataFrame) -> str:
+    """A frame as CSV; no text in it is a formula to a spreadsheet, see ``plain_cell``."""
+    texts = {name: table[name].map(plain_cell, na_action="ignore") for name in table.select_dtypes("string")}
+    return str(table.assign(**texts).to_csv(index=False, lineterminator="\n"))
 
 
 def _render(template: str, **context: Any) -> bytes:

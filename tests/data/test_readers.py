@@ -329,3 +329,21 @@ def test_reading_leaves_no_file_open(tmp_path: Path) -> None:
             load_dataset(path, cache=False)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", ["synthetic", "synthetic-faces", "synthetic-six", "Synthetic Six", "synthetic_2"])
+def test_a_file_called_like_the_embedded_set_is_not_taken_for_it(tiny_npz, tmp_path, name):
+    path = tmp_path / f"{name}.npz"
+    path.write_bytes(tiny_npz.read_bytes())
+    data = load_dataset(path)
+    assert not data.embedded
+    assert not load_dataset(path, scheme="six").embedded
+    assert not load_dataset(path, merge=("sadness+neutral",)).embedded
+    assert all(
+        one.embedded
+        for one in (
+            load_dataset("synthetic"),
+            load_dataset("synthetic", scheme="six"),
+            load_dataset("synthetic", scheme="six", merge=("sadness+neutral", "anger+disgust")),
+        )
+    )

@@ -101,15 +101,15 @@ def test_notebook_is_what_the_notebook_did(data: Dataset) -> None:
 
 
 def test_the_test_parts_of_the_folds_share_out_all_rows(data: Dataset) -> None:
-    names = expand("kfold-4")
+    names = expand("kfold-4", data)
     assert names == ["kfold-4-0", "kfold-4-1", "kfold-4-2", "kfold-4-3"]
     splits = [make_split(data, name) for name in names]
     np.testing.assert_array_equal(np.sort(np.concatenate([split.test for split in splits])), np.arange(len(data)))
     for split in splits:
         assert sum(map(len, parts(split))) == len(data)
         assert len(split.validation) == np.ceil((len(data) - len(split.test)) / 10)
-    assert expand("official") == ["official"]
-    assert expand("kfold-5-1") == ["kfold-5-1"]
+    assert expand("official", data) == ["official"]
+    assert expand("kfold-5-1", data) == ["kfold-5-1"]
 
 
 def test_a_limit_bounds_train_and_validation_and_leaves_test(data: Dataset) -> None:
@@ -202,3 +202,32 @@ def test_the_real_data_gives_the_known_figures(fer2013: Path) -> None:
     assert abs(len(notebook.validation) - 2_773) <= 2
     assert abs(len(most.train) - 31_187) <= 2
     assert len(most.test) == 3_466
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "kfold-\u0663",
+        "kfold-05",
+        "kfold-+5",
+        "kfold-5-00",
+        "kfold-5-\u0660",
+        "kfold-0",
+        "kfold-1",
+        "kfold-5-5",
+        "kfold-²",
+    ],
+)
+def test_a_k_fold_split_has_one_spelling(data: Dataset, name: str) -> None:
+    with pytest.raises(InputError, match="split"):
+        [make_split(data, one) for one in expand(name, data)]
+
+
+@pytest.mark.parametrize("folds", ["999", "99999999999999999999", "9" * 5000])
+def test_more_folds_than_images_are_refused_before_any_is_named(data: Dataset, folds: str) -> None:
+    for name in (f"kfold-{folds}", f"kfold-{folds}-0"):
+        with pytest.raises(InputError, match="split") as refused:
+            [make_split(data, one) for one in expand(name, data)]
+        assert len(str(refused.value)) < 300
+    with pytest.raises(InputError, match="split"):
+        [make_split(data, one) for one in expand("kfold-99999999")]

@@ -147,6 +147,35 @@ def test_a_worker_that_stands_still_is_ended(go):
 
 
 def test_a_killed_fer_bench_takes_its_worker_with_it(tiny_npz, tmp_path):
+    process, below = with_children(tiny_npz, tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not [p for p in below if alive(p.pid)], seconds=10)
+
+
+@pytest.mark.parametrize("which", ["outer", "inner"])
+def test_a_killed_guard_leaves_nothing_of_its_worker(tiny_npz, tmp_path, which):
+    """Not even a child in a session of its own whose parent is gone."""
+    process, below = with_children(tiny_npz, tmp_path)
+    (below[0] if which == "outer" else below[1]).kill()
+    assert process.wait(60) == 1
+    assert not [p for p in below if alive(p.pid)]
+
+
+@pytest.mark.parametrize("stopped", [(0,), (1,), (0, 1)])
+def test_a_stopped_guard_leaves_nothing_of_its_worker(tiny_npz, tmp_path, stopped):
+    process, below = with_children(tiny_npz, tmp_path)
+    for place in stopped:
+        below[place].suspend()
+    process.terminate()
+    assert process.wait(60) == 130
+    assert not [p for p in below if alive(p.pid)]
+
+
+def with_children(tiny_npz: Path, tmp_path: Path) -> tuple[subprocess.Popen[bytes], list[psutil.Process]]:
+    """fer-bench with a run that hangs, and all that is below it: two guards, outer one first, worker, its children."""
+    if sys.platform != "linux":
+        pytest.skip("orphans are adopted on Linux alone")
     (tmp_path / "children").mkdir()
     command = [*FER_BENCH, "run", "leaves-children", "--plugin", FAULTY]
     variables = {
@@ -155,26 +184,13 @@ def test_a_killed_fer_bench_takes_its_worker_with_it(tiny_npz, tmp_path):
         "FER_BENCH_TEST_CHILDREN": str(tmp_path / "children"),
         "FER_BENCH_TEST_HANG": "1",
     }
-    process = subprocess.Popen(command, env={**os.environ, **variables})
-    wait_for(lambda: len([p for p in (tmp_path / "children").iterdir() if p.read_text()]) == 3)
-    below = [p for p in psutil.Process(process.pid).children(recursive=True) if alive(p.pid)]
-    assert len(below) == 5  # guard, worker, and what that started
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    wait_for(lambda: not [p for p in below if alive(p.pid)], seconds=10)
-
-
-def test_a_killed_guard_takes_its_worker_with_it(go, tiny_npz, tmp_path):
-    if sys.platform != "linux":
-        pytest.skip("PR_SET_PDEATHSIG is Linux's")
-    command = [*FER_BENCH, "run", "hangs", "--plugin", FAULTY]
-    variables = {"FER_BENCH_DATA": str(tiny_npz), "FER_BENCH_RESULTS": str(tmp_path / "results")}
     process = subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.DEVNULL)
-    wait_for(lambda: list(tmp_path.glob("results/.work/*/progress.jsonl")))
-    guard, worker = psutil.Process(process.pid).children(recursive=True)
-    guard.kill()
-    assert process.wait(60) == 1
-    assert not alive(worker.pid)
+    wait_for(lambda: len([p for p in (tmp_path / "children").iterdir() if p.read_text()]) == 3)
+    (outer,) = psutil.Process(process.pid).children()
+    (inner,) = (p for p in outer.children() if "guard.py" in " ".join(p.cmdline()))
+    rest = [p for p in outer.children(recursive=True) if p != inner and p.status() != psutil.STATUS_ZOMBIE]
+    assert len(rest) == 4
+    return process, [outer, inner, *rest]
 
 
 def wait_for(condition, seconds: float = 60.0) -> None:
@@ -247,6 +263,16 @@ def test_an_outcome_is_read_or_is_an_error(tmp_path):
         assert read(path).status == "error"
     path.write_text('{"status": "ok", "cost": {"fit_seconds": NaN}}')
     assert read(path).status == "ok"
+
+
+def test_a_forged_message_is_one_line_of_bounded_length(tmp_path):
+    (tmp_path / "outcome.json").write_text(
+        '{"status": "error", "message": "' + "a\\n" * 100_000 + '", "hint": "\\u001b[2J"}'
+    )
+    failure = read(tmp_path / "outcome.json").failure(tmp_path / "log.txt")
+    assert len(failure.message) <= 500
+    assert "\n" not in failure.message
+    assert failure.hint == "\ufffd[2J"
 
 
 def test_the_tail_of_a_log_is_short_and_harmless(tmp_path):

@@ -48,3 +48,23 @@ def test_throughput_is_that_of_the_usual_pass_not_of_a_slow_one(monkeypatch: pyt
     runner = Asked()
     assert measure.predict_throughput(runner, IMAGES) == pytest.approx(256 / 0.25)
     assert runner.calls == [256] * 5
+
+
+class Instant(Asked):
+    """Answers before the clock moves."""
+
+    def predict_proba(self, images: np.ndarray) -> np.ndarray:
+        self.calls.append(len(images))
+        return images
+
+
+def test_what_answers_at_once_is_asked_a_thousand_times_and_no_more():
+    runner = Instant()
+    rate = measure.predict_throughput(runner, IMAGES)
+    assert len(runner.calls) == 1000
+    assert rate is None or rate > 1e5
+
+
+def test_a_clock_too_coarse_to_tell_gives_no_rate(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(measure, "seconds_of", lambda runner, images: 0.0)
+    assert measure.predict_throughput(Instant(), IMAGES) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -297,3 +298,15 @@ def test_the_committed_records_are_what_their_predictions_score(fer2013, path):
         seen = np.isin(saved.rows, split.test[split.test_seen])
         views = score(saved.labels, saved.probabilities, dataset.classes, seen)
         assert told(views, record.tta.scores) == record.tta.scores
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes")
+def test_a_file_and_a_note_that_are_no_utf8_are_written_as_text(table, write, dataset, split, tmp_path):
+    path = tmp_path / os.fsdecode(b"pred-\xfc.csv")
+    write(table).rename(path)
+    scored = score_file(path, dataset, split, name="outside", note=os.fsdecode(b"f\xfcr"))
+    store = Store(tmp_path / "results")
+    commit(scored, store)
+    ((run,), problems) = store.scan()
+    assert not problems
+    assert run.record.training.extra == {"file": r"pred-\xfc.csv", "note": r"f\xfcr"}

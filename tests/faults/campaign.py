@@ -52,6 +52,8 @@ INSIDE = {
     "orphans": ("children in sessions of their own, then os._exit(1)", {"error"}),
     "closed-files": ("closes all file descriptors", {"error"}),
     "not-a-number": ("predicts NaN", {"error"}),
+    "bad-summary": ("says of its training what no record holds: 1e300", {"error"}),
+    "pipe": ("leaves a named pipe among its files", {"error"}),
 }
 #: What happens to a sweep from outside, at a random moment.
 OUTSIDE = {
@@ -60,7 +62,8 @@ OUTSIDE = {
     "SIGTERM": "SIGTERM to fer-bench",
     "hang-up": "SIGHUP to fer-bench",
     "kill worker": "kill -9 of a worker",
-    "kill guard": "kill -9 of a worker's guard",
+    "kill guard": "kill -9 of one of a worker's guards",
+    "freeze guard": "SIGSTOP to one of a worker's guards",
     "freeze worker": "SIGSTOP to a worker; --stall ends it",
     "full disk": "no file of fer-bench, or of a worker it then starts, can grow (RLIMIT_FSIZE set from outside)",
     "broken pipe": "whoever reads its stderr goes away",
@@ -159,7 +162,7 @@ class Campaign:
         planned = self.place.parent / "planned"
         planned.mkdir(parents=True, exist_ok=True)
         for key, kind in (faults or {}).items():
-            moments = ["predict"] if kind == "not-a-number" else MOMENTS
+            moments = {"not-a-number": ["predict"], "bad-summary": MOMENTS[:5]}.get(kind, MOMENTS)
             (planned / key).write_text(f"{kind} {self.random.choice(moments)}")
         variables = {
             "FER_BENCH_DATA": str(self.data),
@@ -239,8 +242,8 @@ def listen() -> None:
 
 def disturb(process: subprocess.Popen[bytes], kind: str) -> bool:
     """Does it; False where fer-bench had ended before."""
-    if kind in ("kill worker", "kill guard", "freeze worker"):
-        return disturb_worker(process, kind)
+    if kind in ("kill worker", "kill guard", "freeze worker", "freeze guard"):
+        return disturb_worker(process, *kind.split())
     if process.poll() is not None:
         return False
     if kind in SIGNALS:
@@ -253,14 +256,14 @@ def disturb(process: subprocess.Popen[bytes], kind: str) -> bool:
     return True
 
 
-def disturb_worker(process: subprocess.Popen[bytes], kind: str) -> bool:
-    """Does it to the first worker, or guard, that there is; False where none came any more."""
+def disturb_worker(process: subprocess.Popen[bytes], how: str, whom: str) -> bool:
+    """Does it to the last worker, or guard, that there is, which may be an outer or an inner one; False where none came."""
     while process.poll() is None:
         with contextlib.suppress(psutil.Error):
-            for below in psutil.Process(process.pid).children(recursive=True):
+            for below in reversed(psutil.Process(process.pid).children(recursive=True)):
                 words = " ".join(below.cmdline())
-                if "fer_bench.engine.worker" in words and ("guard.py" in words) == (kind == "kill guard"):
-                    below.suspend() if kind == "freeze worker" else below.kill()
+                if "fer_bench.engine.worker" in words and ("guard.py" in words) == (whom == "guard"):
+                    below.suspend() if how == "freeze" else below.kill()
                     return True
         time.sleep(0.02)
     return False

@@ -36,7 +36,8 @@ class Shaky(Runner):
             time.sleep(0.03)
         rows = self.project(train.images)
         self.centroids = np.stack([rows[train.labels == c].mean(0) for c in range(len(context.classes))])
-        return FitSummary(init="random", checkpoint="last", epochs_run=STEPS, epochs_planned=STEPS)
+        extra = self.fault.extra
+        return FitSummary(init="random", checkpoint="last", epochs_run=STEPS, epochs_planned=STEPS, extra=extra)
 
     def predict_proba(self, images):
         self.fault.at("predict")
@@ -67,6 +68,7 @@ class Fault:
 
     def __init__(self, key: str, work: Path) -> None:
         self.work, self.kind, self.moment, self.nan = work, "", "", False
+        self.extra: dict[str, float] = {}
         plan = Path(os.environ["FER_BENCH_TEST_FAULTS"]) / key
         if plan.exists():
             self.kind, _, self.moment = plan.read_text().partition(" ")
@@ -141,3 +143,9 @@ class Fault:
 
     def not_a_number(self):
         self.nan = True
+
+    def bad_summary(self):
+        self.extra = {"loss": 1e300}
+
+    def pipe(self):
+        os.mkfifo(self.work / "out" / "pipe")

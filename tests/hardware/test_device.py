@@ -151,3 +151,18 @@ def test_describe_says_what_runs():
 
     assert device.describe()["backend"] == keras.backend.backend()
     assert device.describe()["device"]
+
+
+@pytest.mark.parametrize("value", ["²", "٣", "many", "-1", "9" * 20, "4;4", "1.5"])
+def test_a_variable_that_is_no_number_of_threads_is_refused_by_its_name(monkeypatch, value):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    with pytest.raises(InputError, match=r"OMP_NUM_THREADS=.* in the environment"):
+        device.choose("cpu")
+    assert "OMP_NUM_THREADS" not in host.thread_limits()  # `doctor` goes on
+
+
+def test_threads_for_each_level_of_nesting_are_understood(monkeypatch):
+    for name in host.THREADS:
+        monkeypatch.setenv(name, "3,2")
+    assert device.process_variables(device.choose("cpu"))["TF_NUM_INTEROP_THREADS"] == "3"
+    assert "OMP_NUM_THREADS" not in host.thread_limits()  # it is no single number

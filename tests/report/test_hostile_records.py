@@ -94,7 +94,15 @@ FAULTS: dict[str, Any] = {
     "a figure outside 0 to 1": lambda fields: fields["scores"].update(accuracy=1.5),
     "other emotions than the job's classes": lambda fields: fields["scores"]["emotions"].pop("fear"),
     "beyond all measure": lambda fields: fields["cost"].update(macs=10**30),
-    "cost: a negative figure": lambda fields: fields["cost"].update(fit_seconds=-1),
+    "cost.fit_seconds: -1.0, a negative figure": lambda fields: fields["cost"].update(fit_seconds=-1),
+    "training.batch_divisor: 0, 1 is the least": lambda fields: fields["training"].update(batch_divisor=0),
+    "job.recipe_fields.stages: 5 is no list": lambda fields: fields["job"].update(recipe_fields={"stages": 5}),
+    "job.recipe_fields.stages.0.batch: 'x', a whole number": lambda fields: fields["job"].update(
+        recipe_fields={"stages": [{"batch": "x"}]}
+    ),
+    "accuracy 0.999 outside its interval": lambda fields: fields["scores"].update(accuracy=0.999),
+    "environment.device: a name of more than": lambda fields: fields["environment"].update(device="x" * 600),
+    "training.epochs_run: -1, a negative figure": lambda fields: fields["training"].update(epochs_run=-1),
     "NaN is no number": lambda fields: fields["scores"].update(accuracy=float("nan")),
     "nested more than": lambda fields: fields["training"]["extra"].update(x=json.loads("[" * 60 + "]" * 60)),
 }

@@ -24,7 +24,7 @@ from fer_bench.data.dataset import EMOTIONS
 from fer_bench.errors import InputError
 from fer_bench.records.store import Store, StoredRun
 from fer_bench.report import markdown
-from fer_bench.report.write import frame, write_report
+from fer_bench.report.write import csv_of, frame, write_report
 
 INFOS = [
     RunnerInfo("svm", "classical", published=(Published(0.4276, 0.4043, "notebook", "test part"),)),
@@ -256,6 +256,20 @@ def test_no_records_is_an_error_of_the_user(tmp_path: Path):
 )
 def test_escape(text: str, expected: str):
     assert markdown.escape(text) == expected
+
+
+def test_no_cell_of_the_csv_is_a_formula():
+    """Not even of a failure's message, which a runner writes; and numbers stay numbers."""
+    texts = ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", "\t=1", "fine", None]
+    table = pd.DataFrame({"note": pd.array(texts, "string"), "change": np.full(len(texts), -0.5)})
+    back = pd.read_csv(io.StringIO(csv_of(table), newline=""))
+    assert back["note"].fillna("").tolist() == [f"'{text}" for text in texts[:5]] + ["fine", ""]
+    assert (back["change"] == -0.5).all()
+
+
+def test_an_endless_command_is_cut_and_costs_no_time():
+    """A line of 16 MB took hours: taking it apart is quadratic."""
+    assert len(markdown.portable("fer-bench " + "/a" * 8_000_000)) < 5000
 
 
 def test_commands_lose_the_folders_of_a_machine():

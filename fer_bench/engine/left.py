@@ -1,0 +1,36 @@
+"""The files that a worker has left: looked at before they are kept, for a runner may write whatever it likes."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from ..errors import InputError
+from ..records.run_files import read_history
+from ..records.store import HISTORY
+from .outcome import Outcome, one_line
+
+
+def with_sound_files(outcome: Outcome, out: Path) -> Outcome:
+    """An outcome; an error instead of an ok one where what was left below ``out`` can't be kept. That is removed."""
+    faults = []
+    for path in strange(out):
+        path.unlink()
+        faults.append(f"{path.name!r}, which is neither a plain file nor a folder")
+    if (out / HISTORY).exists():
+        try:
+            read_history(out / HISTORY)
+        except InputError as error:
+            (out / HISTORY).unlink()
+            faults.append(str(error).removeprefix(f"{out}{os.sep}").removesuffix("; run it again"))
+    if outcome.status != "ok" or not faults:
+        return outcome
+    hint = "a runner saves plain files, and has a number for each name of an epoch"
+    return Outcome(status="error", message=one_line(f"the run left {faults[0]}"), hint=hint)
+
+
+def strange(folder: Path) -> list[Path]:
+    """What lies below a folder and is neither a plain file nor a folder: a link leads elsewhere, a pipe never ends."""
+    found = [Path(name) / entry for name, folders, files in os.walk(folder) for entry in (*folders, *files)]
+    return [path for path in found if not (stat.S_ISREG(mode := path.lstat().st_mode) or stat.S_ISDIR(mode))]
