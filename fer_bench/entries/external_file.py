@@ -17,6 +17,7 @@ from ..data.fer2013 import LONGEST_LINE
 from ..data.match import place_of
 from ..data.names import emotion
 from ..errors import InputError, brief
+from ..files import inside
 from ..files.npz import load_npz
 from ..records.store import PREDICTIONS
 
@@ -73,6 +74,7 @@ def read_outside(path: Path, classes: Sequence[str]) -> Outside:
     """
     if path.is_dir():
         path /= PREDICTIONS
+        inside.check(path.parent, path)
         if not path.exists():
             raise InputError(f"folder {path.parent} holds no {PREDICTIONS}; name a run's folder, or a file")
     if not path.is_file():

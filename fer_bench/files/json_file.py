@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import InputError, visible
+from . import inside
 
 #: A record has some kilobytes.
 MOST_BYTES = 16 << 20
 DEEPEST, LARGEST_INTEGER = 40, 2**63
 
 
-def read_json(path: Path) -> Any:
-    """What a file holds, its texts made ``visible``.
+def read_json(path: Path, root: Path | None = None) -> Any:
+    """What a plain file holds, its texts made ``visible``; no link leads to it from ``root``, the folder it is in if None.
 
     Raises:
         FileNotFoundError: no such file.
         InputError: it can't be read, is no JSON, or has NaN, numbers beyond all measure or dozens of levels in it.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(f"{path}: not a plain file")
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise InputError(f"{path}: more than {MOST_BYTES:,} bytes")
+        content = inside.read(root or path.parent, path, MOST_BYTES)
         return _checked(json.loads(content.decode(), parse_constant=_no_number), DEEPEST)
     except FileNotFoundError:
         raise

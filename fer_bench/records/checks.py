@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..scores.metrics import Scores
 from .record import Ensemble, RunRecord
@@ -13,6 +13,8 @@ NAME = re.compile(r"[A-Za-z0-9_][^/\\\n\t]{0,199}")
 DIGEST = re.compile(r"[A-Za-z0-9._-]{0,128}")
 #: More classes, or longer words of a table or a picture, are none of a benchmark of emotions.
 MOST_CLASSES, LONGEST_TEXT = 100, 500
+#: Two ways to compute one fraction differ by less.
+CLOSE = 1e-9
 
 
 def fault(record: RunRecord) -> str:
@@ -37,14 +39,15 @@ def _faults(record: RunRecord) -> Iterator[str]:
         texts += [machine.device, machine.backend, machine.cpu, machine.os]
     if record.ensemble is not None:
         texts += [text for member in record.ensemble.members for text in (member.runner, member.recipe, member.started)]
-    if any(len(text) > LONGEST_TEXT or "\n" in text for text in texts):
-        yield f"a name of more than {LONGEST_TEXT} characters or several lines"
+    yield from text_faults(texts)
     if (record.status == "ok") != (record.scores is not None):
         yield f"status {record.status} {'with' if record.scores else 'without'} scores"
     if job.test_images < 0 or record.seconds < 0:
         yield "a negative number of images or seconds"
-    if any(value is not None and value < 0 for name, value in record.cost if name != "phases"):
+    costs = [*record.cost.phases.values(), *(value for name, value in record.cost if name != "phases")]
+    if any(value is not None and value < 0 for value in costs):
         yield "cost: a negative figure"
+    yield from _training_faults(record)
     parts = ("scores", "validation_scores", "train_scores")
     given = {name: getattr(record, name) for name in parts}
     if record.tta is not None:
@@ -54,9 +57,37 @@ def _faults(record: RunRecord) -> Iterator[str]:
             yield "tta: a negative figure"
     for name, scores in given.items():
         if scores is not None:
-            yield from (f"{name}: {words}" for words in _score_faults(scores, job.classes))
+            yield from (f"{name}: {words}" for words in score_faults(scores, job.classes))
+    if record.scores is not None and record.scores.images != job.test_images:
+        yield f"scores: {record.scores.images} images, {job.test_images} in the test part"
     if record.ensemble is not None:
         yield from _member_faults(record.ensemble)
+
+
+def text_faults(texts: Iterable[str]) -> Iterator[str]:
+    """That a text is too long, or of several lines, for a table or a picture."""
+    if any(len(text) > LONGEST_TEXT or "\n" in text for text in texts):
+        yield f"a name of more than {LONGEST_TEXT} characters or several lines"
+
+
+def _training_faults(record: RunRecord) -> Iterator[str]:
+    job, training = record.job, record.training
+    counts = (
+        training.epochs_run,
+        training.epochs_planned,
+        training.interruptions,
+        job.train_images,
+        job.validation_images,
+    )
+    if any(count is not None and count < 0 for count in counts) or (training.best_epoch or 1) < 1:
+        yield "training: a negative number of epochs, images or interruptions"
+    if training.batch_divisor < 1:
+        yield f"training.batch_divisor: {training.batch_divisor}, 1 or more is possible"
+    stages = job.recipe_fields.get("stages") or []
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
+        yield f"job.recipe_fields.stages: {str(stages)[:40]} is no list of stages"
+    elif not all(type(batch) is int and batch > 0 for batch in job.batches):
+        yield "job.recipe_fields: a batch that is no number of images"
 
 
 def _member_faults(ensemble: Ensemble) -> Iterator[str]:
@@ -68,17 +99,57 @@ def _member_faults(ensemble: Ensemble) -> Iterator[str]:
         yield "ensemble: a member twice, or one that was no candidate"
 
 
-def _score_faults(scores: Scores, classes: list[str]) -> Iterator[str]:
+def score_faults(scores: Scores, classes: list[str], *, macro: bool = True) -> Iterator[str]:
+    """What scores can't say of so many classes, or say against their own confusion matrix.
+
+    Args:
+        scores: any that were read.
+        classes: the names of what is scored.
+        macro: whether macro F1 is that of all classes that occur.
+    """
     fractions = [value for name, value in scores if name not in {"log_loss", "images", "images_unseen"}]
     each = [value for emotion in scores.emotions.values() for _, value in emotion]
     values = [value for value in [*fractions, *each] if isinstance(value, float)]
     if not all(-1e-9 <= value <= 1 + 1e-9 for value in values) or (scores.log_loss or 0) < 0:
         yield "a figure outside 0 to 1"
+    if not scores.accuracy_low - CLOSE <= scores.accuracy <= scores.accuracy_high + CLOSE:
+        yield f"accuracy {scores.accuracy:.6g} outside its interval"
     if list(scores.emotions) != classes:
         yield "other emotions than the job's classes"
+        return
     rows = [*scores.confusion, *(emotion.distribution for emotion in scores.emotions.values())]
     if len(scores.confusion) != len(classes) or any(len(row) != len(classes) for row in rows):
         yield f"a confusion matrix that is not {len(classes)} x {len(classes)}"
+        return
     counts = [scores.images, scores.images_unseen or 0, *(count for row in rows for count in row)]
-    if min(counts) < 0 or sum(map(sum, scores.confusion)) != scores.images:
+    if min(counts) < 0 or not scores.images or sum(map(sum, scores.confusion)) != scores.images:
         yield "images that the confusion matrix does not have"
+        return
+    if (scores.images_unseen or 0) > scores.images or bool(scores.images_unseen) != (
+        scores.accuracy_unseen is not None
+    ):
+        yield "an accuracy on unseen images that does not fit their number"
+    for name, said, counted in _counted(scores):
+        if abs(said - counted) > CLOSE and (macro or name != "macro_f1"):
+            yield f"{name} {said:.6g}, {counted:.6g} by its confusion matrix"
+
+
+def _counted(scores: Scores) -> Iterator[tuple[str, float, float]]:
+    """What the confusion matrix decides: the name of each score, what it is said to be, and what it is."""
+    matrix, predicted = scores.confusion, [sum(column) for column in zip(*scores.confusion, strict=True)]
+    f1s, recalls, weighted = [], [], 0.0
+    for place, (name, emotion) in enumerate(scores.emotions.items()):
+        right, images = matrix[place][place], sum(matrix[place])
+        recall, f1 = right / (images or 1), 2 * right / (images + predicted[place] or 1)
+        yield f"{name}: images", emotion.images, images
+        yield f"{name}: distribution", float(emotion.distribution != matrix[place]), 0.0
+        yield f"{name}: precision", emotion.precision, right / (predicted[place] or 1)
+        yield f"{name}: recall", emotion.recall, recall
+        yield f"{name}: F1", emotion.f1, f1
+        weighted += images * f1 / scores.images
+        f1s += [f1] if images + predicted[place] else []
+        recalls += [recall] if images else []
+    yield "accuracy", scores.accuracy, sum(row[place] for place, row in enumerate(matrix)) / scores.images
+    yield "weighted_f1", scores.weighted_f1, weighted
+    yield "macro_f1", scores.macro_f1, sum(f1s) / len(f1s)
+    yield "balanced_accuracy", scores.balanced_accuracy, sum(recalls) / len(recalls)
