@@ -88,6 +88,10 @@ def _training_faults(record: RunRecord) -> Iterator[str]:
         yield f"job.recipe_fields.stages: {str(stages)[:40]} is no list of stages"
     elif not all(type(batch) is int and batch > 0 for batch in job.batches):
         yield "job.recipe_fields: a batch that is no number of images"
+    elif not all(
+        type(epochs) is int for epochs in [job.recipe_fields.get("epochs", 0), *(s.get("epochs") for s in stages)]
+    ):
+        yield "job.recipe_fields: epochs that are no number"
 
 
 def _member_faults(ensemble: Ensemble) -> Iterator[str]:

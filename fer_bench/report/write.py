@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..files import durable, inside
 from ..records.evaluation import Evaluation, read_evaluations
 from ..records.run_files import RunFiles
-from ..records.store import SHEETS, Store, StoredRun
+from ..records.store import SHEETS, WORK, Store, StoredRun
 from . import cost_plots, html, markdown, mistake_plots, mistakes, plots, published_page
 from .evaluations import cross_dataset_table
 from .measured import real
@@ -70,6 +70,8 @@ def write_report(
     """
     if not runs:
         raise InputError(f"no records in {root}; `fer-bench run` makes some")
+    for name in (README, PAGE, PUBLISHED, CSV, PLOTS, SHEETS, WORK):
+        inside.check(root, root / name)  # before all the work
     known = {info.name: info for info in expected}
 
     def work(some: Sequence[StoredRun]) -> tuple[Sequence[Board], dict[str, bytes], list[str]]:

@@ -158,6 +158,8 @@ def set_to(value: object, *names: str) -> Callable[[dict[str, Any]], None]:
         (set_to({"stages": 5}, "job", "recipe_fields"), "stages: 5 is no list"),
         (set_to({"stages": [5]}, "job", "recipe_fields"), "is no list of stages"),
         (set_to({"batch": "64"}, "job", "recipe_fields"), "no number of images"),
+        (set_to({"epochs": ""}, "job", "recipe_fields"), "epochs that are no number"),
+        (set_to({"stages": [{"epochs": [1]}]}, "job", "recipe_fields"), "epochs that are no number"),
         (set_to({"fit": -1.0}, "cost", "phases"), "cost: a negative figure"),
         (set_to("abc", "predictions_digest"), "predictions_digest"),
     ],
