@@ -92,6 +92,7 @@ def predict(
     environment = provenance.environment(target.device)
     variables = process_variables(target, options.threads)
     outcome = watch(work, options, variables, lambda _: None, stop or Event(), "fer_bench.engine.predict")
+    inside.check(work, work / PROBABILITIES)  # a plugin may have put anything there
     probabilities = np.load(work / PROBABILITIES, allow_pickle=False) if outcome.status == "ok" else None
     return Prediction(outcome, outcome.where(environment), probabilities)
 

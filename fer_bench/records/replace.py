@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..errors import InputError
@@ -35,6 +36,8 @@ def put_back(scratch: Path, root: Path) -> None:
     Raises InputError where what stands in its files is nothing that this program writes; all is left as it is then.
     """
     old, place = scratch / OLD, scratch / PLACE
+    if not os.access(scratch, os.R_OK | os.X_OK):
+        return  # somebody else's, who alone can see to it
     if inside.check(root, old) != inside.FOLDER or not inside.check(root, place):
         return
     try:

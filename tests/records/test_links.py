@@ -298,6 +298,18 @@ def test_a_folder_that_may_not_be_read_is_named(store: Store):
     assert problems == [f"{shut}: can't be read (Permission denied)"]
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read anything")
+def test_scratch_of_somebody_else_is_left_to_them(store: Store):
+    scratch = store.work(JOB)
+    (scratch / "old").mkdir()
+    scratch.chmod(0)
+    store.prepare()
+    with store.claim(JOB) as mine:
+        assert mine
+    assert scratch.is_dir()
+    scratch.chmod(0o700)
+
+
 def test_all_of_a_tree_is_looked_at(tmp_path: Path):
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/c").symlink_to("/etc")
