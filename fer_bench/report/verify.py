@@ -53,7 +53,7 @@ def _differences(run: StoredRun, dataset: Dataset | None, split: Split | None) -
         try:
             found = predictions_of(run, part, tta=tta)
         except Contradiction as error:
-            yield str(error)
+            yield f"{name}: {error}"
             continue
         except InputError as error:
             yield f"{where}: {name} can't be computed again: {error}"
