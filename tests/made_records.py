@@ -75,9 +75,17 @@ def leftovers(root: Path) -> list[str]:
 
 
 def keep(store: Store, run: RunRecord, given: Predictions | None = None) -> Path:
-    """Stores a record with predictions, those that its scores are of unless others are given; returns its folder."""
+    """Stores a record with predictions, those that its scores are of; if others are given, with their scores.
+
+    Returns its folder.
+    """
     work = store.work(run.job)
     if run.scores:
+        if given is not None:
+            scores = score(given.labels, given.probabilities, run.job.classes)
+            if scores.confusion != run.scores.confusion:
+                job = run.job.model_copy(update={"test_images": len(given.rows)})
+                run = run.model_copy(update={"scores": scores, "job": job})
         given = given or predictions(run)
         none = {f"val_{name}": values[:0] for name, values in given._asdict().items()}
         np.savez(work / PREDICTIONS, **given._asdict(), **none)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+#: Of a part of a file's name; two of them, and some words, fit into the 255 bytes that there are.
+LONGEST_NAME = 100
 #: Of a terminal's lines; the short table keeps within it for every built-in runner.
 WIDTH = 120
 
@@ -148,5 +151,8 @@ def shorten(text: str, length: int = 240) -> str:
 
 
 def file_name(text: str) -> str:
-    """``text`` as part of a file's name on every system."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
+    """``text`` as part of a file's name on every system, which a long one is cut for."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text)
+    if len(plain) <= LONGEST_NAME:
+        return plain
+    return f"{plain[: LONGEST_NAME - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..records.answers import Answers, answers
-from ..records.predictions import load_predictions
+from ..records.predictions import predictions_of
 from ..scores.stats import Estimate, Resampled, bootstrap_p, paired_p, resample
 from .select import System
 
@@ -150,7 +150,7 @@ def _method(system: System) -> str:
 
 
 def _answers(system: System, tta: bool) -> Answers:
-    found = answers(load_predictions(run.folder, tta=tta) for run in system.runs)
+    found = answers(predictions_of(run, tta=tta) for run in system.runs)
     if found is None:
         folders = ", ".join(str(run.folder) for run in system.runs)
         raise InputError(

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..api.runner import RunnerInfo
 from ..records.answers import Answers, answers
-from ..records.predictions import Predictions, stored_predictions
+from ..records.predictions import Held, Predictions, held
 from ..records.store import StoredRun
 from ..scores.stats import Resampled, holm, paired_p, ranks, resample
 from .board import Board, Pair
@@ -68,14 +68,20 @@ def ranked(board: Board, predictions: Mapping[str, Predictions]) -> Board:
 def leaderboards(runs: Sequence[StoredRun], expected: Iterable[RunnerInfo] = ()) -> list[Board]:
     """The boards of stored runs, ranked by their predictions; see ``boards`` and ``ranked``.
 
+    Runs whose records contradict their predictions are left out; ``records.predictions.held`` says which those are.
+
     >>> from pathlib import Path
     >>> from fer_bench import Store, leaderboards
     >>> (board,) = leaderboards(Store(Path("results")).scan()[0])
     >>> [(row.rank, row.runner) for row in board.rows]
     [(1, 'hog-svm'), (2, 'svm')]
     """
-    predictions = stored_predictions(runs)
-    return [ranked(board, predictions) for board in boards((run.record for run in runs), expected)]
+    return leaderboards_of(held(runs), expected)
+
+
+def leaderboards_of(found: Held, expected: Iterable[RunnerInfo] = ()) -> list[Board]:
+    """The same of runs whose predictions are read already."""
+    return [ranked(board, found.predictions) for board in boards((run.record for run in found.runs), expected)]
 
 
 def _answers(row: Row, board: Board, predictions: Mapping[str, Predictions]) -> Answers | None:

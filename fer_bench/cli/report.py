@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import InputError
+from ..errors import InputError, visible
 from .options import PLUGIN_OPTION, RESULTS_OPTION, load_plugins, results_folder
 from .say import say
 
 if TYPE_CHECKING:
     from ..board.board import Board
     from ..data.dataset import Dataset
+    from ..records.store import StoredRun
 
 
 @click.command(epilog="Example: fer-bench report --results results")
@@ -23,48 +25,109 @@ if TYPE_CHECKING:
     "--data", envvar="FER_BENCH_DATA", help="The data of the runs, for pictures of the best model's worst mistakes."
 )
 @PLUGIN_OPTION
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Write nothing: compute every score of every record again from its predictions; with the data of the runs at "
+    "hand (--data), hold labels and scores on unseen images against that, too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON, one object a row.")
-def report_command(results: str, data: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+def report_command(results: str, data: str | None, plugins: tuple[str, ...], verify: bool, as_json: bool) -> None:
     """Write README.md, index.html, published.md, leaderboard.csv and plots into the results folder; print the leaderboards.
 
     Where the data of a leaderboard is at hand, the faces that its best model gets wrong are drawn in sheets/, which git
     ignores.
 
-    Exit codes: 0 all went well, 1 some record (the report leaves it out) or predictions can't be read, 2 no records.
+    Exit codes: 0 all went well, 1 some record, or a file beside it, can't be read or contradicts the other (the report
+    leaves it out), or with --verify a score differs, 2 no records.
     """
     root = results_folder(results)
     from ..api import registry
-    from ..board.ranking import leaderboards
-    from ..records.predictions import damaged_predictions
+    from ..board.ranking import leaderboards_of
+    from ..records.predictions import held
     from ..records.store import Store
-    from ..report.write import frame, write_report
+    from ..report.spare import spared
+    from ..report.write import write_report
 
     load_plugins(plugins)
-    runs, problems = Store(root).scan()
-    problems += damaged_predictions(runs)
-    for problem in problems:
-        say(f"{problem}")
+    stored, problems = Store(root).scan()
+    if verify and as_json:
+        raise InputError("--verify prints a line for each figure that differs, and no JSON: leave one of them out")
+    if verify:
+        sys.exit(verified(root, stored, problems, data))
+    vouched = held(stored)
     infos = registry.infos()
-    found = leaderboards(runs, infos)
+
+    def ranked(some: Sequence[StoredRun]) -> list[Board]:
+        boards = leaderboards_of(vouched._replace(runs=list(some)), infos)
+        for as_object in (False, True):
+            tables(boards, as_object)  # so that what can't be printed is known before anything is written
+        return boards
+
+    found, runs, unforeseen = spared(vouched.runs, ranked)
+    problems += [*vouched.problems, *unforeseen]
+    warn_of(problems)
     written = write_report(root, runs, infos, at_hand(found, data), found)
-    if as_json:
-        click.echo(frame(found).to_json(orient="records", indent=1, double_precision=15))
-    else:
-        for board in found:
-            click.echo(f"{board.text()}\n")
-            if board.emotion_rows():
-                click.echo(f"F1 by emotion, in %\n{board.emotions_text()}\n")
-    say(f"{len(written)} files written; look at {root / 'index.html'} or read {root / 'README.md'}")
-    if problems:
+    warn_of(written.problems)
+    click.echo(tables(written.boards, as_json))
+    say(f"{len(written.paths)} files written; look at {root / 'index.html'} or read {root / 'README.md'}")
+    if problems or written.problems:
         sys.exit(1)
+
+
+def warn_of(problems: Iterable[str]) -> None:
+    """A line for each record or file that is left out."""
+    for problem in dict.fromkeys(problems):
+        say(problem)
+
+
+def verified(root: Path, stored: Sequence[StoredRun], problems: Sequence[str], data: str | None) -> int:
+    """Prints each score that its predictions do not give; returns the exit code."""
+    from ..board.build import boards
+    from ..report.verify import verify
+
+    if not stored and not problems:
+        raise InputError(f"no records in {root}; `fer-bench run` makes some")
+    warn_of(problems)
+    datasets, lacking = brought(boards(run.record for run in stored), data)
+    if lacking:
+        say(f"labels and unseen images are not checked without the data: {lacking}")
+    checked, lines = verify(stored, datasets)
+    for line in lines:
+        click.echo(visible(line))
+    words = "every score is that of its predictions" if not lines else f"{len(lines):,} figures or files differ"
+    say(f"{checked:,} records with scores, computed again: {words}")
+    return 1 if lines or problems else 0
+
+
+def tables(boards: Sequence[Board], as_json: bool) -> str:
+    """The leaderboards as they are printed."""
+    from ..report.write import frame
+
+    if as_json:
+        return str(frame(boards).to_json(orient="records", indent=1, double_precision=15)) if boards else "[]"
+    parts = []
+    for board in boards:
+        parts.append(f"{board.text()}\n")
+        if board.emotion_rows():
+            parts.append(f"F1 by emotion, in %\n{board.emotions_text()}\n")
+    return "\n".join(parts)
 
 
 def at_hand(boards: Iterable[Board], path: str | None) -> dict[str, Dataset]:
     """The data of these leaderboards, by digest, as far as it is here; says in a line of which it is not."""
+    found, lacking = brought([board for board in boards if any(row.rank for row in board.rows)], path)
+    if lacking:
+        say(f"no pictures of mistakes without the data: {lacking}")
+    return found
+
+
+def brought(boards: Iterable[Board], path: str | None) -> tuple[dict[str, Dataset], str]:
+    """The data of leaderboards, by digest, as far as it is here, and of which it is not, in words."""
     found: dict[str, Dataset] = {}
     lacking: dict[str, str] = {}
     for board in boards:
-        if board.dataset_digest in found or not any(row.rank for row in board.rows):
+        if board.dataset_digest in found:
             continue
         try:
             dataset = data_of(board, path)
@@ -75,10 +138,7 @@ def at_hand(boards: Iterable[Board], path: str | None) -> dict[str, Dataset]:
             found[dataset.digest] = dataset
         else:
             lacking[board.dataset] = "other data is here" if dataset else "bring it with --data"
-    if lacking:
-        words = "; ".join(f"{name} ({why})" for name, why in lacking.items())
-        say(f"no pictures of mistakes without the data: {words}")
-    return found
+    return found, "; ".join(f"{name} ({why})" for name, why in lacking.items())
 
 
 def data_of(board: Board, path: str | None) -> Dataset | None:

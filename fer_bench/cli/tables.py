@@ -12,7 +12,7 @@ from .say import say, warn
 if TYPE_CHECKING:
     from ..engine import Step
     from ..records.record import RunRecord
-    from ..records.store import Store
+    from ..records.store import Store, StoredRun
 
 
 def print_plan(steps: Sequence[Step], store: Store, as_json: bool) -> None:
@@ -73,12 +73,16 @@ def print_results(
     from ..api import registry
     from ..board.build import boards
     from ..board.ranking import ranked
-    from ..records.predictions import stored_predictions
+    from ..records.predictions import held
+
+    def belongs(run: StoredRun) -> bool:
+        return run.record.job.dataset_digest == dataset_digest and run.record.job.split in splits
 
     runs, problems = store.scan()
-    warn(set(problems) - set(known))
-    for board in boards([run.record for run in runs], registry.infos()):
+    here = held(run for run in runs if belongs(run))
+    warn(line for line in dict.fromkeys([*problems, *here.problems]) if line not in known)
+    standing = [*here.runs, *(run for run in runs if not belongs(run))]
+    for board in boards([run.record for run in standing], registry.infos()):
         if board.dataset_digest == dataset_digest and board.split in splits:
-            predictions = stored_predictions(run for run in runs if run.record.job.split_digest == board.split_digest)
-            click.echo(f"\n{ranked(board, predictions).text()}")
+            click.echo(f"\n{ranked(board, here.predictions).text()}")
     say(f"records in {store.root}; `fer-bench report` writes tables and pictures")

@@ -9,9 +9,10 @@ from threading import Event
 import numpy as np
 
 from ..errors import InputError
+from ..files import inside
 from ..hardware.device import Target
 from ..records import provenance
-from ..records.predictions import load_predictions
+from ..records.predictions import predictions_of
 from ..records.record import Failure, RunRecord
 from ..records.store import MODEL, PREDICTIONS, Store, StoredRun
 from .account import naming_full_disk
@@ -34,7 +35,7 @@ def add_tta(job: Job, store: Store, options: Options, target: Target, report: Re
     run itself went well.
 
     Raises:
-        InputError: the run's predictions can't be read.
+        InputError: the run's predictions can't be read, or a link or the like stands in its folder.
         OSError: the disk is full; what was stored before is as it was.
     """
     with naming_full_disk(store.root):
@@ -52,7 +53,8 @@ def _add_tta(
     job: Job, run: StoredRun, store: Store, work: Path, options: Options, target: Target, report: Report, stop: Event
 ) -> RunRecord:
     """What ``add_tta`` does in ``work`` for a run that there is."""
-    held, test = load_predictions(run.folder, "validation"), load_predictions(run.folder)
+    inside.check_tree(run.folder, run.folder)  # all of it is copied
+    held, test = predictions_of(run, "validation"), predictions_of(run)
     report({"phase": f"predict, {job.tta}"})
     images = job.dataset.images[np.concatenate([test.rows, held.rows])]
     outcome, environment, augmented = predict(run, job.spec, images, work, options, target, tta=job.tta, stop=stop)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..api import registry
-from ..errors import is_disk_full
+from ..errors import InputError, is_disk_full
+from ..files import inside
 from ..hardware.device import Target, process_variables
 from ..records import provenance
 from ..records.record import Cost, RunRecord, Status, TestTime
@@ -26,7 +27,7 @@ from ..training.resume import goes_on_at
 from .account import Start, broken, naming_full_disk, settled, trace, with_way_on
 from .job import Job, Options, seed_key, training_rows
 from .left import with_sound_files
-from .on_train import score_training, training_probabilities
+from .on_train import TRAIN_PROBABILITIES, score_training, training_probabilities
 from .outcome import LOG_HINT, STOPPED, Outcome, one_line
 from .process import watch
 from .retry import Retries
@@ -172,10 +173,12 @@ def with_readable_predictions(outcome: Outcome, attempt: Attempt) -> Outcome:
     """An ok outcome; or an error where the predictions of the run can't be read or are not those of its job."""
     job, split, classes = attempt.job, attempt.job.split, len(attempt.job.info.classes)
     try:
+        for path in (attempt.work / OUT / PREDICTIONS, attempt.work / TRAIN_PROBABILITIES):
+            inside.check(attempt.work, path)
         with np.load(attempt.work / OUT / PREDICTIONS, allow_pickle=False) as given:
             shapes = tuple(distributions(given[name], classes).shape for name in probability_names(job))
         training_probabilities(job, attempt.work)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, InputError) as error:
         message = f"the run left no readable predictions ({one_line(str(error))})"
         return Outcome(status="error", message=message, hint=LOG_HINT)
     held = len(split.validation) if job.info.checkpoint == "validation" else 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import signal
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InputError, is_disk_full
+from ..files import inside
+from ..files.json_file import MOST_BYTES
 from ..records.record import Cost, Environment, Failure, Status, Training
 
 #: The exit code of a worker that had no space to write its outcome (EX_IOERR of sysexits.h).
@@ -111,13 +112,13 @@ def hung(seconds: float) -> Outcome:
 def read(path: Path) -> Outcome | None:
     """The outcome that a worker wrote; None where it wrote none. One that makes no sense is an error of the run's."""
     try:
-        return Outcome.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return Outcome.model_validate(json.loads(inside.read(path.parent, path, MOST_BYTES)))
     except FileNotFoundError:
         return None
     except ValidationError as error:
         first = error.errors()[0]
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, InputError) as error:
         why = str(error)
     return Outcome(status="error", message=f"the run's account of itself is not valid ({one_line(why)})", hint=LOG_HINT)
 
@@ -173,10 +174,8 @@ def oom_kills() -> int | None:
 def tail(log: Path) -> list[str]:
     """The last lines of a worker's output, without what a terminal would take for a command."""
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _LOG_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except FileNotFoundError:
+        lines = inside.read_end(log.parent, log, _LOG_BYTES).decode("utf-8", "replace").splitlines()
+    except (OSError, InputError):  # a runner has put something else in its place
         return []
     return [printable(line)[:LOG_WIDTH] for line in lines[-LOG_LINES:]]
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError, RunError
+from ..files import inside
 from ..hardware.device import Target, choose, process_variables
 from ..records import provenance
 from ..records.record import ENSEMBLE, EXTERNAL, Environment
@@ -21,18 +22,19 @@ from .task import IMAGES, PROBABILITIES, TASK, PredictTask
 
 
 def has_model(folder: Path) -> bool:
-    """Whether the run in a folder kept its model on this machine."""
+    """Whether the run in a folder kept its model on this machine; also where that is a link, which ``check_model`` refuses."""
     model = folder / MODEL
-    return model.is_dir() and any(model.iterdir())
+    return inside.kind(model) not in ("", inside.FOLDER) or any(inside.entries(model, model))
 
 
 def check_model(run: StoredRun, spec: str) -> None:
-    """Raises InputError where a run has no model, and says how it can come to have one."""
+    """Raises InputError where a run has no model of plain files, and says how it can come to have one."""
     job = run.record.job
     if job.family == EXTERNAL:
         raise InputError(f"{spec} was scored from predictions made elsewhere; there is no model of it to evaluate")
     if job.family == ENSEMBLE:
         raise InputError(f"{spec} is an ensemble, which has no model of its own; evaluate its members")
+    inside.check_tree(run.folder, run.folder / MODEL)
     if not has_model(run.folder):
         again = shlex.join(["fer-bench", "run", spec, "--recipe", job.recipe, "--split", job.split, "--force"])
         raise InputError(
@@ -90,6 +92,7 @@ def predict(
     environment = provenance.environment(target.device)
     variables = process_variables(target, options.threads)
     outcome = watch(work, options, variables, lambda _: None, stop or Event(), "fer_bench.engine.predict")
+    inside.check(work, work / PROBABILITIES)  # a plugin may have put anything there
     probabilities = np.load(work / PROBABILITIES, allow_pickle=False) if outcome.status == "ok" else None
     return Prediction(outcome, outcome.where(environment), probabilities)
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..data.splits import Split
 from ..errors import InputError
 from ..records.answers import Answers, answers
-from ..records.predictions import load_predictions
+from ..records.predictions import predictions_of
 from ..records.record import ENSEMBLE, EXTERNAL, Cost, Ensemble, JobInfo, Member, RunRecord, TestTime, Training
 from ..records.store import RECORD, StoredRun, read_record
 from ..scores.metrics import Scores, score
@@ -199,7 +199,7 @@ def _averages(
 
 def _stacked(runs: Sequence[StoredRun], part: str, *, tta: bool) -> Answers | None:
     """The predictions of a part in the order of the first run's, which is that of the split; None as of ``answers``."""
-    given = [load_predictions(run.folder, part, tta=tta) for run in runs]
+    given = [predictions_of(run, part, tta=tta) for run in runs]
     found = answers(given)
     if found is None:
         return None

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..data.orders import Order, order_of
 from ..errors import InputError, brief
+from ..files import inside
 from ..files.npz import load_npz
 from ..records.store import PREDICTIONS
 from ..scores.probabilities import NoProbabilitiesError, distributions
@@ -64,6 +65,7 @@ def read_outside(
     """
     if path.is_dir():
         path /= PREDICTIONS
+        inside.check(path.parent, path)
         if not path.exists():
             raise InputError(f"folder {path.parent} holds no {PREDICTIONS}; name a run's folder, or a file")
     if not path.is_file():

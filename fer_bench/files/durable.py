@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from . import inside
+
 #: The flag of renameat2(2) and, by luck the same number, of macOS's renamex_np(2) that swaps two names.
 _EXCHANGE = 2
 _AT_FDCWD = -100
@@ -61,9 +63,9 @@ def sync(path: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Returns once a folder, and the contents of all files and folders below it, are on the disk."""
-    for path in folder.rglob("*"):
-        if not path.is_symlink():
+    """Returns once a folder, and the contents of all plain files and folders below it, are on the disk."""
+    for path in inside.walk(folder, folder):
+        if inside.kind(path) in (inside.FILE, inside.FOLDER):  # a FIFO would never be open
             sync(path)
     sync(folder)
 

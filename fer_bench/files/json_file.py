@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 import json
-import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import InputError, visible
+from . import inside
 
 #: A record has some kilobytes.
 MOST_BYTES = 16 << 20
 DEEPEST, LARGEST_INTEGER = 40, 2**63
 
 
-def read_json(path: Path) -> Any:
-    """What a file holds, its texts made ``visible``.
+def read_json(path: Path, root: Path | None = None) -> Any:
+    """What a plain file holds, its texts made ``visible``; no link leads to it from ``root``, the folder it is in if None.
 
     Raises:
         FileNotFoundError: no such file.
         InputError: it can't be read, or not by ``parse_json``.
     """
-    content = read_content(path)
+    content = read_content(path, root)
     try:
         return parse_json(content)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def read_content(path: Path) -> bytes:
-    """The bytes of a file, some more than ``MOST_BYTES`` at most.
+def read_content(path: Path, root: Path | None = None) -> bytes:
+    """The bytes of a plain file, ``MOST_BYTES`` at most; no link leads to it from ``root``, the folder it is in if None.
 
     Raises:
         FileNotFoundError: no such file.
         InputError: it can't be read.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(f"{path}: not a plain file")
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
+        return inside.read(root or path.parent, path, MOST_BYTES)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import stat
 import tokenize
@@ -25,8 +26,10 @@ _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 _NO_HEADER = (SyntaxError, tokenize.TokenError, RecursionError, MemoryError, TypeError)
 
 
-def load_npz(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+def load_npz(path: Path, names: Collection[str] | None = None, content: bytes | None = None) -> dict[str, np.ndarray]:
     """The arrays of a file, or those of ``names`` that are there. Numbers and texts only.
+
+    ``content`` is what was read of the file, where that was read already.
 
     Each header is held against what is stored before memory is asked for: it takes 100 bytes to claim 10**12 numbers.
 
@@ -35,9 +38,9 @@ def load_npz(path: Path, names: Collection[str] | None = None) -> dict[str, np.n
         InputError: anything else that keeps it from being read.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        if content is None and not stat.S_ISREG(path.stat().st_mode):
             raise InputError(f"{path}: not a plain file")
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path if content is None else io.BytesIO(content)) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             check_zip(path, archive.infolist(), MOST_ARRAYS, MOST_BYTES)
             if len(members) < len(archive.infolist()):

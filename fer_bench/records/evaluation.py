@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from ..errors import InputError
+from ..files import inside
 from ..files.json_file import read_json
 from ..scores.foreign import View
+from .checks import DIGEST, NAME, score_faults, text_faults
 from .record import Environment
 
 SCHEMA_VERSION = 1
@@ -61,13 +64,52 @@ class Evaluation(BaseModel, extra="forbid"):
         return f"{self.data}-{self.data_digest[:8]}"
 
 
-def read_evaluations(folder: Path) -> list[Evaluation]:
-    """What stands in a run's folder, by name of the set. Raises InputError for a file that is no evaluation."""
-    found = []
-    for path in sorted(folder.glob(f"{EVALUATIONS}/*/{EVALUATION}")):
+def evaluation_fault(evaluation: Evaluation) -> str:
+    """The first thing wrong with an evaluation, in a few words; "" where nothing is."""
+    return next(_faults(evaluation), "")
+
+
+def _faults(e: Evaluation) -> Iterator[str]:
+    for field in ("data", "recipe", "trained_on", "split"):
+        if not NAME.fullmatch(getattr(e, field)):
+            yield f"{field}: {getattr(e, field)[:40]!r} is no name"
+    if not DIGEST.fullmatch(e.data_digest):
+        yield f"data_digest: {e.data_digest[:40]!r} is no digest"
+    yield from text_faults([e.runner, *e.dropped, *e.missing])
+    if min(e.images, e.scored, e.subjects or 0, *e.dropped.values()) < 0:
+        yield "a negative number of images or subjects"
+    for name, view in (("whole", e.whole), ("masked", e.masked)):
+        if view is None:
+            continue
+        # A foreign set may lack classes, and macro F1 is that of those that it has.
+        yield from (f"{name}: {words}" for words in score_faults(view.scores, list(view.scores.emotions), macro=False))
+        for intervals in filter(None, (view.over_images, view.over_subjects)):
+            if not all(0 <= low <= high <= 1 for _, (low, high) in intervals):
+                yield f"{name}: an interval that is none"
+
+
+def read_evaluations(folder: Path) -> tuple[list[Evaluation], list[str]]:
+    """What stands in a run's folder, by name of the set; and a line for each that can't be read, or is not plain."""
+    found: list[Evaluation] = []
+    above, problems = folder / EVALUATIONS, []
+    try:
+        there = inside.entries(folder, above)
+    except InputError as error:
+        return [], [str(error)]
+    problems += [f"{above / name}: {inside.kind(above / name) or 'gone'}, and left out" for name in there.others]
+    for name in there.folders:
+        path = above / name / EVALUATION
         try:
-            found.append(Evaluation.model_validate(read_json(path)))
+            evaluation = Evaluation.model_validate(read_json(path, folder))
+        except FileNotFoundError:
+            continue
+        except InputError as error:
+            problems.append(f"{error}; remove it and evaluate again")
         except (OSError, ValidationError) as error:
             reason = " ".join(str(error).split())[:160]
-            raise InputError(f"{path}: not a readable evaluation ({reason}); remove it and evaluate again") from None
-    return found
+            problems.append(f"{path}: not a readable evaluation ({reason}); remove it and evaluate again")
+        else:
+            wrong = evaluation_fault(evaluation)
+            problems += [f"{path}: not a valid evaluation ({wrong}); remove it and evaluate again"] if wrong else []
+            found += [] if wrong else [evaluation]
+    return found, problems

@@ -31,8 +31,18 @@ def score_training(record: Fields) -> Fields:
     return {**record, "train_scores": None}
 
 
+def know_predictions(record: Fields) -> Fields:
+    """4 -> 5: a record has the digest of its predictions. Until then nobody noted it."""
+    return {**record, "predictions_digest": None}
+
+
 #: Version -> what makes a record of it one of the next.
-MIGRATIONS: dict[int, Callable[[Fields], Fields]] = {1: count_interruptions, 2: name_what_came, 3: score_training}
+MIGRATIONS: dict[int, Callable[[Fields], Fields]] = {
+    1: count_interruptions,
+    2: name_what_came,
+    3: score_training,
+    4: know_predictions,
+}
 
 
 def migrated(record: Any) -> dict[str, Any]:

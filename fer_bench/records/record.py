@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from ..scores.metrics import Scores
 
 #: A change of it goes with a step in fer_bench.records.migrations.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 #: Family, recipe and device of a record whose predictions were made elsewhere; see fer_bench.entries.external.
 EXTERNAL = "external"
 #: Checkpoint of a record that scores an epoch which somebody chose, who may have seen test figures; see entries.by_hand.
@@ -181,7 +181,8 @@ class RunRecord(BaseModel, extra="forbid"):
     ``scores`` are those of the test part, and can be computed again from the predictions beside the record, as can
     ``validation_scores``. ``train_scores`` are those of the split's training images, unchanged and each once, predicted
     after the fit; their predictions are not kept, so that they can't be computed again without the model. None: nobody
-    asked for them.
+    asked for them. ``predictions_digest`` is the sha256 (hex) of the file of predictions beside the record, written as
+    both are stored; None: there are none, or the record is from before it was noted.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -197,6 +198,7 @@ class RunRecord(BaseModel, extra="forbid"):
     validation_scores: Scores | None = None
     train_scores: Scores | None = None
     tta: TestTime | None = None
+    predictions_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     ensemble: Ensemble | None = None
     cost: Cost = Field(default_factory=Cost)
     environment: Environment = Field(default_factory=Environment)

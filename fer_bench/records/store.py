@@ -2,14 +2,17 @@
 
 ``<results>/<dataset>/<split>/<runner>/<recipe>-s<seed>-<key>/`` holds ``record.json`` and, after a run that went well,
 ``predictions.npz``, ``history.csv`` and ``model/``. Scratch and locks live in ``<results>/.work``.
+
+A results folder may come from elsewhere: whatever is read, written or taken away in it goes through ``files.inside``,
+which follows no link.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,22 +21,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..files import durable, locks
+from ..files import durable, inside, locks
 from ..files.json_file import read_content
 from .form import content_of, record_of
 from .record import JobInfo, RunRecord
+from .replace import DEPTH, MOST_BYTES, put_back, replace_by_renames
 
 RECORD = "record.json"
 PREDICTIONS = "predictions.npz"
 HISTORY = "history.csv"
 MODEL = "model"
 WORK = ".work"
-#: Of a run's folder below the results folder.
-_DEPTH = 4
+#: Predictions of a test part have some hundred kilobytes.
+MOST_PREDICTIONS = 512 << 20
 #: The scratch of one attempt at a job: part of its key, and a random part.
 SCRATCH = re.compile(r"([0-9a-f]{16})-[0-9a-f]{8}")
-#: In it, what is being replaced, and where that belongs.
-OLD, PLACE = "old", "place"
 #: Pictures with faces of the data set in them, which are not ours to publish.
 SHEETS = "sheets"
 #: What a results folder tells git to leave alone.
@@ -77,8 +79,8 @@ class Store:
     def prepare(self) -> None:
         """Makes the folder, checks that it can be written, and clears up behind dead processes. Raises InputError."""
         try:
-            (self.root / WORK).mkdir(parents=True, exist_ok=True)
-            probe = self.root / WORK / f"probe-{uuid.uuid4().hex}"
+            work = inside.make(self.root, self.root / WORK)
+            probe = work / f"probe-{uuid.uuid4().hex}"
             probe.touch()
             probe.unlink()
             self.ignore()
@@ -87,7 +89,7 @@ class Store:
             raise InputError(
                 f"results folder {self.root} can't be written ({reason}); choose another: --results"
             ) from None
-        matches = [SCRATCH.fullmatch(path.name) for path in (self.root / WORK).iterdir()]
+        matches = [SCRATCH.fullmatch(name) for name in inside.entries(self.root, work).folders]
         for key in sorted({match[1] for match in matches if match}):
             with locks.attempt(self._lock(key)) as dead:
                 if dead:
@@ -97,11 +99,14 @@ class Store:
         """Tells git to leave trained models, scratch and faces of the data alone, in older results folders too."""
         path = self.root / ".gitignore"
         heading = "# trained models, scratch, faces of the data set; the rest is small and worth committing\n"
-        text = path.read_text(encoding="utf-8") if path.exists() else heading
+        try:
+            text = inside.read(self.root, path, MOST_BYTES).decode("utf-8", "surrogateescape")
+        except FileNotFoundError:
+            text = heading
         missing = [line for line in IGNORED if line not in text.splitlines()]
         if missing:
             whole = "\n".join([text.rstrip("\n"), *missing, ""])
-            durable.write(path, whole.encode(), self.root / WORK)
+            durable.write(path, whole.encode("utf-8", "surrogateescape"), inside.make(self.root, self.root / WORK))
 
     def folder(self, job: JobInfo) -> Path:
         return self.root / job.dataset / job.split / job.runner / f"{job.recipe}-s{job.seed}-{job.key[:8]}"
@@ -109,9 +114,11 @@ class Store:
     def find(self, job: JobInfo) -> RunRecord | None:
         """The record of exactly this job, or None.
 
-        Raises InputError where one stands in its place that can't be read, or is another job's: it is not to be replaced.
+        Raises InputError where one stands in its place that can't be read, or is another job's, and where a link leads
+        there: it is not to be replaced.
         """
         path = self.folder(job) / RECORD
+        inside.check(self.root, path)
         record = _read_if_there(path)
         if record is not None and record.job.key != job.key:
             raise InputError(f"{path}: the record of another job, {record.job.key}; move it away and run again")
@@ -148,28 +155,32 @@ class Store:
         """Lets one process at a time do ``what`` ("report"); gives an empty folder of scratch. Waits for its turn."""
         folder = self.root / WORK / what
         with locks.attempt(self._lock(what), wait=True):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            yield folder
-            shutil.rmtree(folder, ignore_errors=True)
+            self.clean(folder)
+            yield inside.make(self.root, folder)
+            self.clean(folder)
 
     def work(self, job: JobInfo) -> Path:
         """An empty scratch folder for one attempt at a job, which the caller has claimed."""
-        folder = self.root / WORK / f"{job.key[:16]}-{uuid.uuid4().hex[:8]}"
-        folder.mkdir(parents=True)
-        return folder
+        return inside.make(self.root, self.root / WORK / f"{job.key[:16]}-{uuid.uuid4().hex[:8]}")
 
     def resume(self, job: JobInfo) -> Path:
-        """The folder in which attempts at a job keep the state of its training, until one ends well; made if need be."""
-        folder = self.root / WORK / f"resume-{job.key[:16]}"
-        folder.mkdir(parents=True, exist_ok=True)
+        """The folder in which attempts at a job keep the state of its training, until one ends well; made if need be.
+
+        Raises InputError where anything in it is no plain file or folder: a training reads and writes there by name.
+        """
+        folder = inside.make(self.root, self.root / WORK / f"resume-{job.key[:16]}")
+        inside.check_tree(self.root, folder)
         return folder
 
     def commit(self, record: RunRecord, artifacts: Path | None) -> Path:
         """Puts a record, with the files of ``artifacts`` (moved), in its place, replacing what stood there.
 
+        The record is given the digest of the predictions among them, by which a reader knows that they are its own.
+
         Raises InputError, and nothing is changed, where the record could not be read back.
         """
+        if artifacts is not None:
+            record.predictions_digest = _digest(artifacts, artifacts / PREDICTIONS)
         content = content_of(record)
         final, scratch = self.folder(record.job), self.work(record.job)
         try:
@@ -178,7 +189,7 @@ class Store:
                 artifacts.rename(fresh)
             else:
                 fresh.mkdir()
-            (fresh / RECORD).write_bytes(content)
+            durable.write(fresh / RECORD, content, scratch)
             self.publish(fresh, final)
         finally:
             self.clean(scratch)
@@ -192,11 +203,11 @@ class Store:
         claim puts the old one back.
         """
         durable.sync_tree(fresh)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        if not final.exists():
+        inside.make(self.root, final.parent)
+        if not inside.check(self.root, final):
             fresh.rename(final)
         elif not durable.exchange(fresh, final):
-            _replace(fresh, final, self.root)
+            replace_by_renames(fresh, final, self.root)
         above = final.relative_to(self.root).parents
         for folder in (*(self.root / part for part in above), fresh.parent):
             durable.sync(folder)
@@ -208,38 +219,63 @@ class Store:
         self.clean(scratch)
 
     def clean(self, folder: Path) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
+        """Takes away a folder of scratch, or the state of a training."""
+        inside.remove(self.root, folder)
 
     def scan(self) -> tuple[list[StoredRun], list[str]]:
-        """Every run, and one line for each record that can't be read; those are left alone."""
-        runs, problems = [], []
-        for path in sorted(self._paths()):
+        """Every run, and one line for each record that can't be read, and for what no record is looked for in.
+
+        Those are left alone.
+        """
+        problems: list[str] = []
+        runs: dict[tuple[str, str], StoredRun] = {}
+        for folder in self._folders(self.root, problems):
             try:
-                record = _read_if_there(path)
+                record = _read_if_there(folder / RECORD)
             except InputError as error:
                 problems.append(str(error))
-            else:
-                runs += [StoredRun(record, path.parent)] if record else []
-        return runs, problems
+                continue
+            if record is None:
+                continue
+            run = StoredRun(record, folder)
+            other = runs.setdefault((record.job.key, record.started), run)
+            if other is not run:
+                kept, copy = (run, other) if self.folder(record.job) == folder else (other, run)
+                runs[record.job.key, record.started] = kept
+                problems.append(f"{copy.folder / RECORD}: the record of {kept.folder} once more; remove one of them")
+        return sorted(runs.values(), key=lambda run: run.folder), problems
 
-    def _paths(self) -> Iterator[Path]:
-        """Of all records. The walk passes over folders that another process takes away meanwhile."""
-        for name, folders, _ in os.walk(self.root, followlinks=True):
-            folder = Path(name)
-            folders[:] = [name for name in folders if name != WORK]
-            if len(folder.relative_to(self.root).parts) == _DEPTH - 1:
-                paths = [folder / name / RECORD for name in folders]
-                folders.clear()  # not to be listed: they may be replaced at this moment
-                yield from (path for path in paths if path.exists())
+    def _folders(self, above: Path, problems: list[str]) -> Iterator[Path]:
+        """The folders in which records may be, in order; ``problems`` gets a line for what is left out.
+
+        The walk passes over folders that another process takes away meanwhile.
+        """
+        depth = len(above.relative_to(self.root).parts) + 1
+        try:
+            found = inside.entries(self.root, above)
+        except InputError as error:
+            problems.append(str(error))
+            return
+        problems += [f"{above / name}: {inside.kind(above / name) or 'gone'}, and left out" for name in found.others]
+        for name in found.folders:
+            if depth == DEPTH:
+                yield above / name  # not to be listed: it may be replaced at this moment
+            elif name != WORK:
+                yield from self._folders(above / name, problems)
 
     def _lock(self, name: str) -> Path:
-        return self.root / WORK / "locks" / f"{name}.lock"
+        """The file of a lock. Raises InputError where a link leads to it: locking empties it."""
+        path = self.root / WORK / "locks" / f"{name}.lock"
+        inside.check(self.root, path)
+        return path
 
     def _clear_up(self, key: str) -> None:
         """Removes the scratch of dead attempts at a job, and puts back what one of them was about to replace."""
-        for folder in (self.root / WORK).glob(f"{key}-*"):
-            _put_back(folder, self.root)
-            self.clean(folder)
+        work = self.root / WORK
+        for name in inside.entries(self.root, work).folders:
+            if name.startswith(f"{key}-"):
+                put_back(work / name, self.root)
+                self.clean(work / name)
 
 
 def _read_if_there(path: Path) -> RunRecord | None:
@@ -250,31 +286,13 @@ def _read_if_there(path: Path) -> RunRecord | None:
         except InputError as error:
             if not isinstance(error.__context__, FileNotFoundError):
                 raise
-            if not path.exists():
+            if not os.path.lexists(path):
                 return None
 
 
-def _replace(fresh: Path, final: Path, root: Path) -> None:
-    """Two renames, before which it is written down where the old folder belongs."""
-    old, place = fresh.parent / OLD, fresh.parent / PLACE
-    durable.write(place, str(final.relative_to(root)).encode(), fresh.parent)
-    final.rename(old)
+def _digest(root: Path, path: Path) -> str | None:
+    """The sha256 (hex) of predictions, or None where there are none."""
     try:
-        fresh.rename(final)
-    except OSError:
-        old.rename(final)
-        raise
-    durable.sync(final.parent)
-    place.unlink()
-
-
-def _put_back(scratch: Path, root: Path) -> None:
-    """Undoes a ``_replace`` that was killed between its renames."""
-    old, place = scratch / OLD, scratch / PLACE
-    if not (old.is_dir() and place.exists()):
-        return
-    final = root / place.read_text(encoding="utf-8")
-    if not final.exists() and final.resolve().is_relative_to(root.resolve()):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        old.rename(final)
-        durable.sync(final.parent)
+        return hashlib.sha256(inside.read(root, path, MOST_PREDICTIONS)).hexdigest()
+    except FileNotFoundError:
+        return None

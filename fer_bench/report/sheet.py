@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .plots import SOFTWARE
+
 COLUMNS = 7
 #: Dark enough to be read on white, and told apart by every eye; right answers have a check mark besides.
 RIGHT, WRONG = "#00664A", "#A33F00"
@@ -48,5 +50,5 @@ def picture_sheet(pictures: Sequence[Picture], title: str) -> bytes:
             )
     figure.suptitle(title, fontsize=9)
     buffer = BytesIO()
-    figure.savefig(buffer, dpi=150, format="png")
+    figure.savefig(buffer, dpi=150, format="png", metadata={"Software": SOFTWARE})
     return buffer.getvalue()

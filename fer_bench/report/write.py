@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..api.runner import RunnerInfo
 from ..board.board import Board, file_name
 from ..board.ranking import leaderboards
 from ..board.row import Row
 from ..errors import InputError
-from ..files import durable
+from ..files import durable, inside
 from ..files.cells import plain_cell
 from ..records.evaluation import Evaluation, read_evaluations
 from ..records.run_files import RunFiles
-from ..records.store import SHEETS, Store, StoredRun
+from ..records.store import SHEETS, WORK, Store, StoredRun
 from . import cost_plots, html, markdown, mistake_plots, mistakes, plots, published_page
 from .evaluations import cross_dataset_table
 from .measured import real
 from .published import comparisons
+from .spare import spared
 from .test_picked import selections
 
 if TYPE_CHECKING:
@@ -33,6 +35,19 @@ PAGE = "index.html"
 PUBLISHED = "published.md"
 CSV = "leaderboard.csv"
 PLOTS = "plots"
+#: What pictures are called, and how those from before they were marked are known: plots by their type, sheets by a text.
+_PICTURE = re.compile(
+    rf"({'|'.join(short for short, _ in cost_plots.COSTS.values())}|leaderboard|confusion|curves|calibration|mistakes)-"
+)
+_PALETTE, _DRAWN = b"\3", b"tEXtSoftware\0Matplotlib"
+
+
+class Written(NamedTuple):
+    """A report: the paths of its files, its boards, and a line for each record or file that it had to leave out."""
+
+    paths: list[Path]
+    boards: Sequence[Board]
+    problems: list[str]
 
 
 @plots.literal_texts()
@@ -42,7 +57,7 @@ def write_report(
     expected: Iterable[RunnerInfo] = (),
     datasets: Mapping[str, Dataset] | None = None,
     found: Sequence[Board] | None = None,
-) -> list[Path]:
+) -> Written:
     """Writes README.md, index.html, published.md, leaderboard.csv and pictures into ``root``, each whole or not at all.
 
     Each of ``expected`` has a row on every board, run or not, and its published figures beside ours. ``datasets`` are the
@@ -51,20 +66,46 @@ def write_report(
     ranked boards of the runs, where they are made already. The same records and data give the same bytes. Pictures of an
     earlier report that are not part of this one are removed.
 
-    Returns the paths of the files.
-
-    Raises InputError where there is nothing to report, or ``root`` can't be written.
+    Raises InputError where there is nothing to report, or ``root`` can't be written, or a link stands in the place of a
+    file of the report.
     """
     if not runs:
         raise InputError(f"no records in {root}; `fer-bench run` makes some")
+    for name in (README, PAGE, PUBLISHED, CSV, PLOTS, SHEETS, WORK):
+        inside.check(root, root / name)  # before all the work
     known = {info.name: info for info in expected}
-    found = leaderboards(runs, known.values()) if found is None else found
+
+    def work(some: Sequence[StoredRun]) -> tuple[Sequence[Board], dict[str, bytes], list[str]]:
+        whole = len(some) == len(runs)
+        ranked = found if whole and found is not None else leaderboards(some, known.values())
+        return ranked, *_files(root, some, ranked, known, datasets or {})
+
+    (ranked, files, problems), _, unforeseen = spared(runs, work)
+    try:
+        publish(root, files)
+    except OSError as error:
+        raise InputError(f"the report can't be written to {root} ({error.strerror or error})") from None
+    return Written([root / name for name in files], ranked, [*unforeseen, *problems])
+
+
+def _files(
+    root: Path,
+    runs: Sequence[StoredRun],
+    found: Sequence[Board],
+    known: Mapping[str, RunnerInfo],
+    datasets: Mapping[str, Dataset],
+) -> tuple[dict[str, bytes], list[str]]:
+    """The files of a report by their paths below ``root``, and a line for each file beside a record that can't be read."""
     files = RunFiles(runs)
     pictures: dict[str, bytes] = {}
-    sections = [_section(board, files, pictures, datasets or {}) for board in found]
+    sections = [_section(board, files, pictures, datasets) for board in found]
     worth = selections(real(found), files)
     compared = comparisons(found, known, files, worth)
-    evaluations = [evaluation for run in runs for evaluation in read_evaluations(run.folder)]
+    evaluations: list[Evaluation] = []
+    for run in runs:
+        of_run, unread = read_evaluations(run.folder)
+        evaluations += of_run
+        files.problems += unread
     readme = _page(found, sections, evaluations)
     pages = {
         CSV: csv_of(frame(found)).encode(),
@@ -72,19 +113,34 @@ def write_report(
         PUBLISHED: _render("published.md.j2", **published_page.context(found, known, files, compared, worth)),
         PAGE: html.page(found, files, root, [asdict(one) for one in compared]).encode(),
     }
-    written = pages | pictures
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with Store(root).alone("report") as scratch:
-            Store(root).ignore()
-            for name, data in written.items():
-                durable.write(root / name, data, scratch)
-            for old in (*(root / PLOTS).glob("*.png"), *(root / SHEETS).glob("*.png")):
-                if old.relative_to(root).as_posix() not in written:
-                    old.unlink()
-    except OSError as error:
-        raise InputError(f"the report can't be written to {root} ({error.strerror or error})") from None
-    return [root / name for name in written]
+    return pages | pictures, files.problems
+
+
+def publish(root: Path, files: Mapping[str, bytes]) -> None:
+    """Puts the files of a report in their places, and takes away the pictures of an earlier one.
+
+    Raises OSError where that can't be written, InputError where a link stands in the way.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for name in (*files, PLOTS, SHEETS):
+        inside.check(root, root / name)  # before anything is written
+    with Store(root).alone("report") as scratch:
+        Store(root).ignore()
+        for name, data in files.items():
+            durable.write(root / name, data, scratch)
+        for folder in (PLOTS, SHEETS):
+            for name in inside.entries(root, root / folder).files:
+                if f"{folder}/{name}" not in files and _is_ours(root, root / folder / name):
+                    (root / folder / name).unlink()
+
+
+def _is_ours(root: Path, path: Path) -> bool:
+    """Whether a file is a picture that a report drew; of those from before pictures said so, by what they are called."""
+    if path.suffix != ".png":
+        return False
+    with inside.opened(root, path) as file:
+        head = file.read(4096)
+    return plots.MARK in head or (bool(_PICTURE.match(path.name)) and (head[25:26] == _PALETTE or _DRAWN in head))
 
 
 def frame(found: Sequence[Board]) -> pd.DataFrame:

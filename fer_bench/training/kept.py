@@ -12,6 +12,8 @@ import re
 import shutil
 from pathlib import Path
 
+from ..files import inside
+
 #: Below a run's model folder, and below the folder that its training's state is in.
 EPOCHS = "epochs"
 _NAME = re.compile(r"epoch-(\d{3,6})\.weights\.h5")
@@ -23,10 +25,13 @@ def epoch_file(folder: Path, epoch: int) -> Path:
 
 
 def kept_epochs(folder: Path) -> list[int]:
-    """The epochs whose weights are in a folder, ascending; none where there is no such folder."""
-    if not folder.is_dir():
-        return []
-    return sorted(int(match[1]) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+    """The epochs whose weights are in a folder, ascending; none where there is no such folder.
+
+    Raises InputError where a link stands in its place.
+    """
+    return sorted(
+        int(match[1]) for name in inside.entries(folder.parent, folder).files if (match := _NAME.fullmatch(name))
+    )
 
 
 def forget(folder: Path, after: int) -> None:

@@ -23,11 +23,19 @@ import numpy as np
 
 from .. import __version__
 from ..api.context import Context
-from ..files import durable
+from ..errors import InputError
+from ..files import durable, inside
 
 STATE, ATTEMPTS = "state.json", "attempts.json"
 #: Share of a training's time that saving its state may take.
 SHARE = 0.02
+
+#: A state names its epochs, with some figures for each.
+MOST_BYTES = 64 << 20
+_UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError, InputError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 Arrays = Mapping[str, np.ndarray] | Callable[[], Mapping[str, np.ndarray]]
 
@@ -58,18 +66,23 @@ class Checkpoint:
         Args:
             shapes: those that the arrays model/0, model/1, ... must have.
         """
-        if self.folder is None or not (self.folder / STATE).exists():
+        if self.folder is None:
             return None
         try:
-            state = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
+            state = json.loads(inside.read(self.folder, self.folder / STATE, MOST_BYTES))
             made_by, place = dict(state["made_by"]), str(state["place"])
             seconds, fit_seconds = dict(state["seconds"]), float(state["fit_seconds"])
-            with np.load(self.folder / Path(state["arrays"]).name, allow_pickle=False) as file:
+            with (
+                inside.opened(self.folder, self.folder / Path(state["arrays"]).name) as opened,
+                np.load(opened, allow_pickle=False) as file,
+            ):
                 saved = Saved(dict(state["progress"]), {name: file[name] for name in file.files})
             found = [array.shape for name, array in saved.arrays.items() if name.startswith("model/")]
             if found != [tuple(shape) for shape in shapes]:
                 raise ValueError("its model has other layers")
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except _UNREADABLE as error:
+            if isinstance(error, FileNotFoundError) and not inside.kind(self.folder / STATE):
+                return None
             reason = " ".join(str(error).split())
             self.context.report({"note": f"the saved state can't be read ({reason}); starts anew"})
             return None
@@ -134,8 +147,8 @@ class Checkpoint:
 def count_attempt(folder: Path) -> int:
     """Notes one more attempt at the job that ``folder`` belongs to; returns how many there were before."""
     try:
-        before = int(json.loads((folder / ATTEMPTS).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        before = int(json.loads(inside.read(folder, folder / ATTEMPTS, MOST_BYTES)))
+    except _UNREADABLE:
         before = 0
     _write_json(folder / ATTEMPTS, before + 1)
     return before
@@ -147,9 +160,10 @@ def goes_on_at(folder: Path) -> str | None:
     A run of several trainings has a folder for each of them below its own; the one that was saved last counts.
     """
     try:
-        newest = max(folder.rglob(STATE), key=lambda path: path.stat().st_mtime)
-        found = str(json.loads(newest.read_text(encoding="utf-8"))["place"])
-    except (OSError, ValueError, KeyError, TypeError):
+        there = [path for path in inside.walk(folder, folder) if path.name == STATE]
+        newest = max(there, key=lambda path: path.stat().st_mtime)
+        found = str(json.loads(inside.read(folder, newest, MOST_BYTES))["place"])
+    except _UNREADABLE:
         return None
     return found if newest.parent == folder else f"{newest.parent.name} {found}"
 

@@ -44,7 +44,7 @@ def dataset(tiny_npz):
 
 
 def without(record: RunRecord) -> dict:
-    return record.model_dump(mode="json") | {"tta": None}
+    return record.model_dump(mode="json") | {"tta": None, "predictions_digest": None}
 
 
 def test_neither_key_nor_seeds_know_of_it(dataset):

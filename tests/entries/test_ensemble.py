@@ -70,9 +70,9 @@ class Results:
             with_views = score(labels, probabilities[:, ::-1], classes, seen)
             update["tta"] = TestTime(method=tta, scores=with_views)
         whole = whole.model_copy(update=update)
-        folder = keep(self.store, whole)
-        np.savez(folder / PREDICTIONS, **arrays)
-        return StoredRun(whole, folder)
+        work = self.store.work(whole.job)
+        np.savez(work / PREDICTIONS, **arrays)
+        return StoredRun(whole, self.store.commit(whole, work))
 
     def put(self, runs: list[StoredRun], name: str = "mean", force: bool = False, **how: Any) -> StoredRun:
         made = average(runs, name, **how)
@@ -147,12 +147,18 @@ def test_neither_test_labels_nor_test_predictions_choose_anything(results, three
     before = average(three, "mean", **how).record
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 7, IMAGES).astype(np.int8)
+    others = []
     for run in three:
         with np.load(run.folder / PREDICTIONS) as saved:
             arrays = dict(saved)
         arrays |= {"labels": labels, "probabilities": rng.permutation(arrays["probabilities"])}
-        np.savez(run.folder / PREDICTIONS, **arrays)
-    after = average(three, "mean", **how).record
+        other = run.record.model_copy(
+            update={"scores": score(labels, arrays["probabilities"], run.record.job.classes, np.zeros(IMAGES, bool))}
+        )
+        work = results.store.work(other.job)
+        np.savez(work / PREDICTIONS, **arrays)
+        others.append(StoredRun(other, results.store.commit(other, work)))
+    after = average(others, "mean", **how).record
     assert after.scores != before.scores
     assert after.ensemble == before.ensemble
     assert after.validation_scores == before.validation_scores
@@ -269,7 +275,8 @@ def test_unseen_images_are_those_of_the_split(tiny_npz, tmp_path):
     whole = record("svm", dataset_digest=dataset.digest, split_digest=split.digest)
     order = np.random.default_rng(0).permutation(len(labels))
     given = Predictions(split.test[order].astype(np.int32), labels[order], probabilities[order])
-    run = StoredRun(whole, keep(store, whole, given))
+    keep(store, whole, given)
+    (run,) = store.scan()[0]
     made = average([run], "mean", split=split)
     wanted = score(labels, probabilities, dataset.classes, split.test_seen)
     assert np.array_equal(made.arrays["rows"], given.rows)

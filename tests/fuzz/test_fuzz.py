@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -24,14 +25,17 @@ from fer_bench.board.ranking import leaderboards
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.data.orders import order_of
 from fer_bench.data.reader import read, read_foreign
+from fer_bench.engine.stored_model import check_model
 from fer_bench.entries.external_file import read_outside
 from fer_bench.errors import InputError
 from fer_bench.records.evaluation import EVALUATION, read_evaluations
-from fer_bench.records.predictions import load_predictions
-from fer_bench.records.run_files import read_history
-from fer_bench.records.store import StoredRun, read_record
+from fer_bench.records.predictions import held, load_predictions
+from fer_bench.records.run_files import RunFiles, read_history
+from fer_bench.records.store import Store, StoredRun, read_record
 from fer_bench.report import markdown
+from fer_bench.report.write import publish
 from fer_bench.scores.probabilities import TOLERANCE
+from fer_bench.training.kept import kept_epochs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory as /proc tells it")
 LONGEST_MESSAGE = 400
@@ -267,5 +271,74 @@ def test_a_spoilt_evaluation(tmp_path: Path) -> None:
     path = tmp_path / "in" / "evaluations" / "x" / EVALUATION
     path.parent.mkdir(parents=True)
     path.write_text('{"schema_version": 1e999}')
-    with pytest.raises(InputError, match="beyond all measure"):
-        read_evaluations(tmp_path / "in")
+    found, problems = read_evaluations(tmp_path / "in")
+    assert found == []
+    assert "beyond all measure" in problems[0]
+
+
+#: Where a results folder can have something that is not what it should be: a run's files, folders above it, its scratch.
+PLACES = (
+    ".gitignore", ".work", ".work/locks", ".work/report", ".work/locks/report.lock", "README.md", "plots", "sheets", "set", "set/split",
+    "set/split/svm", "set/split/svm/run", "set/split/svm/run/record.json", "set/split/svm/run/predictions.npz",
+    "set/split/svm/run/history.csv", "set/split/svm/run/evaluations", "set/split/svm/run/evaluations/x",
+    "set/split/svm/run/evaluations/x/evaluation.json", "set/split/svm/run/model", "set/split/svm/run/model/epochs",
+)  # fmt: skip
+
+
+def test_a_spoilt_results_folder(tmp_path: Path, outcomes: dict[Any, Counter[str]]) -> None:
+    """Whatever stands where in it, all of it is read or named, a report is written or refused, and nothing outside changes."""
+    import shutil
+
+    root, home = tmp_path / "in" / "results", tmp_path / "home"
+    for name in (
+        "report/thesis.txt",
+        "locks/report.lock",
+        "leaderboard-of-mine.png",
+        "x/evaluation.json",
+        "run/record.json",
+    ):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(name)
+    before = tree(home)
+    targets = [str(home), str(home / "run"), str(home / "leaderboard-of-mine.png"), "/dev/zero", "nowhere", ".", ".."]
+
+    def read_all(folder: Path) -> None:
+        runs, _ = Store(folder).scan()
+        files = RunFiles(held(runs).runs)
+        for run in runs:
+            files.history(run.record)
+            files.predictions(run.record, "validation")
+            read_evaluations(run.folder)
+            kept_epochs(run.folder / "model" / "epochs")
+            check_model(run, "svm")
+
+    @FUZZ
+    @given(spoilt=st.dictionaries(st.sampled_from(PLACES), st.sampled_from([*targets, "", "folder"]), max_size=3))
+    def spoil(spoilt: dict[str, str]) -> None:
+        shutil.rmtree(root, ignore_errors=True)
+        run = root / "set/split/svm/run"
+        run.mkdir(parents=True)
+        (run / "record.json").write_bytes(FILES["record.json"])
+        (run / "predictions.npz").write_bytes(FILES["predictions.npz"])
+        for name, content in spoilt.items():
+            path = root / name
+            if not os.path.realpath(path.parent).startswith(str(root)):
+                continue  # behind a link that has been put there
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            path.unlink(missing_ok=True)
+            if content == "folder":
+                path.mkdir()
+            elif content:
+                path.symlink_to(content)
+            else:
+                os.mkfifo(path)
+        outcomes.setdefault(("results", "links"), Counter())[outcome(read_all, root, tmp_path)] += 1
+        signal.setitimer(signal.ITIMER_REAL, LONGEST_SECONDS)
+        with contextlib.suppress(InputError):
+            publish(root, {"README.md": b"ours", "plots/leaderboard-x.png": b"ours"})
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert tree(home) == before
+
+    spoil()

@@ -156,7 +156,7 @@ def test_a_picture_needs_two_rows_that_have_the_cost(board: Board):
 
 def test_the_report_has_a_table_for_each_hardware_and_its_pictures(board: Board, tmp_path: Path):
     runs = [StoredRun(run, tmp_path) for row in board.rows for run in row.records]
-    written = write_report(tmp_path, runs)
+    written = write_report(tmp_path, runs).paths
     before = {path: path.read_bytes() for path in written}
     write_report(tmp_path, random.Random(2).sample(runs, len(runs)))
     assert {path: path.read_bytes() for path in written} == before

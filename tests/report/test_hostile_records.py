@@ -60,7 +60,7 @@ def test_hostile_texts_everywhere_stay_text(tmp_path: Path) -> None:
     runs, problems = store.scan()
     assert (len(runs), problems) == (2, [])
     before = {path for path in tmp_path.rglob("*") if store.root not in path.parents}
-    written = write_report(store.root, runs)
+    written = write_report(store.root, runs).paths
     assert before == {path for path in tmp_path.rglob("*") if store.root not in path.parents}
     assert all(path.resolve().is_relative_to(store.root.resolve()) for path in written)
     for name in ("README.md", "published.md", "index.html"):

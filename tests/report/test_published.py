@@ -16,7 +16,7 @@ from fer_bench.api.published import Published
 from fer_bench.api.runner import RunnerInfo
 from fer_bench.board.build import boards
 from fer_bench.board.columns import percent
-from fer_bench.records.predictions import load_predictions
+from fer_bench.records.predictions import predictions_of
 from fer_bench.records.run_files import RunFiles
 from fer_bench.records.store import StoredRun
 from fer_bench.report.published import Comparison, comparisons, constant
@@ -353,7 +353,7 @@ def test_files_are_read_once(vgg, monkeypatch):
     from fer_bench.records import run_files
 
     read = []
-    monkeypatch.setattr(run_files, "load_predictions", lambda *given: read.append(given) or load_predictions(*given))
+    monkeypatch.setattr(run_files, "predictions_of", lambda *given: read.append(given) or predictions_of(*given))
     files = RunFiles(vgg)
     assert files.predictions(vgg[0].record) is files.predictions(vgg[0].record)
     assert files.predictions(vgg[0].record, "validation") is None

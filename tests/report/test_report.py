@@ -6,6 +6,7 @@ import csv
 import io
 import random
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def written(results: Path) -> list[Path]:
     runs, problems = Store(results).scan()
     assert not problems
-    return write_report(results, runs, INFOS)
+    return write_report(results, runs, INFOS).paths
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +105,15 @@ def tables(text: str) -> list[list[list[str]]]:
 def test_equal_records_give_equal_bytes_in_any_order(results: Path, written: list[Path]):
     before = {path: path.read_bytes() for path in written}
     stale = results / "plots" / "curves-of-a-run-that-is-gone.png"
-    stale.touch()
+    shutil.copy(next((results / "plots").glob("curves-*.png")), stale)
+    own = results / "plots" / "curves-that-somebody-drew.png"
+    Image.new("RGB", (9, 9)).save(own)
     runs = Store(results).scan()[0]
-    assert write_report(results, random.Random(1).sample(runs, len(runs)), INFOS) == written
+    assert write_report(results, random.Random(1).sample(runs, len(runs)), INFOS).paths == written
     assert {path: path.read_bytes() for path in written} == before
     assert not stale.exists()
+    assert own.exists()
+    own.unlink()
 
 
 def test_every_table_is_whole_and_every_picture_is_there(results: Path, written: list[Path], text: str):
