@@ -130,7 +130,7 @@ def _names(a: System, b: System, tta: bool) -> tuple[str, str]:
     if boards[0] != boards[1]:
         raise InputError(
             f"{plain[0]} and {plain[1]} stand on different boards: {a.board.title}; {b.board.title}; "
-            "--dataset and --split choose one"
+            "--board and --split choose one"
         )
     if plain[0] != plain[1]:
         return plain[0], plain[1]

@@ -112,23 +112,6 @@ def seed_key(info: JobInfo) -> str:
     return info.key if info.checkpoint == "validation" else key_of(info.model_dump() | {"checkpoint": "validation"})
 
 
-def recipes_of(runner: type[Runner], wanted: str, spec: str, explicit: bool) -> list[str]:
-    """The recipes of a runner that "all", "published" or another name stands for.
-
-    Without an explicit request for this runner, one that lacks the recipe takes its first one if "published" was asked
-    for (it has no published source), and none otherwise.
-    """
-    if wanted == "all":
-        return list(runner.recipes)
-    if wanted in runner.recipes:
-        return [wanted]
-    if wanted == "published":
-        return [next(iter(runner.recipes))]
-    if explicit:
-        raise InputError(f"runner {spec} has no recipe {wanted!r}; it has {', '.join(runner.recipes)}")
-    return []
-
-
 def picks_epoch(runner: type[Runner]) -> bool:
     """Whether a runner trains in epochs (or rounds), of which one is kept."""
     return "epochs" in runner.uses
@@ -170,7 +153,8 @@ def plan(
                 "has nothing to keep there; --checkpoint test lets the test part do so"
             )
         for spec in specs:
-            name, params = registry.parse(spec)
+            asked = registry.parse(spec)
+            name, params = asked.runner, asked.params
             runner_class = registry.get(name)
             if options.checkpoint == "test" and not picks_epoch(runner_class):
                 if explicit:
@@ -180,13 +164,13 @@ def plan(
                 raise InputError(f"runner {name} is no Keras model: --keep-epochs has nothing to keep there")
             budget = _budget(runner_class.info, dataset, options)
             split = whole if budget.limit is None else limit_rows(whole, dataset, budget.limit, seed=0)
-            for recipe in recipes_of(runner_class, options.recipe, spec, explicit):
+            for recipe in registry.recipes_of(asked, options.recipe, explicit):
                 runner = runner_class(recipe, **params)
                 on_train = asked_for(options.train_scores, recipe)
                 _check_weights(runner, options.weights)
                 for seed in range(options.seeds):
                     info = _info(runner, dataset, split, seed, replace(budget, weights=weights), fill_from)
-                    jobs.setdefault(info.key, Job(info, spec, dataset, split, fill_from, options.tta, on_train))
+                    jobs.setdefault(info.key, Job(info, asked.model, dataset, split, fill_from, options.tta, on_train))
     if not jobs:
         what = " and picks an epoch" if options.checkpoint == "test" else ""
         raise InputError(f"no runner has a recipe {options.recipe!r}{what}; `fer-bench list` shows what each has")

@@ -136,7 +136,7 @@ def _check(runs: Sequence[StoredRun]) -> None:
             f"{digest[:8]}"
             for (digest, _, classes), run in boards.items()
         )
-        raise InputError(f"an ensemble is of one board: {there}; --dataset and --split choose one")
+        raise InputError(f"an ensemble is of one board: {there}; --board and --split choose one")
 
 
 def _common_method(runs: Sequence[StoredRun]) -> Literal["flip", "ten-crop"]:
@@ -157,13 +157,13 @@ def _validation(runs: Sequence[StoredRun], *, tta: bool) -> Answers:
     for run in runs:
         if not _has_validation(run):
             raise InputError(
-                f"{_title(run)} has no validation predictions to choose by; leave it out, or --choose and --weights"
+                f"{_title(run)} has no validation predictions to choose by; leave it out, or --choose and --weighting"
             )
     found = _stacked(runs, "validation", tta=tta)
     if found is None:
         raise InputError(
             "the runs have not the same validation part, as some had --limit: nothing can be chosen by it; leave out "
-            "--choose and --weights"
+            "--choose and --weighting"
         )
     return found
 
