@@ -4,39 +4,125 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputError
+from . import values
+from .command import tell_unreadable
 from .say import warn
 
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
+    from ..records.store import Store, StoredRun
+
+DATA_VARIABLE = "FER_BENCH_DATA"
 RESULTS_OPTION = click.option(
-    "--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder."
+    "--results",
+    envvar="FER_BENCH_RESULTS",
+    type=values.FOLDER,
+    default="results",
+    show_default=True,
+    help="Results folder.",
 )
 PLUGIN_OPTION = click.option(
-    "--plugin", "plugins", multiple=True, metavar="MODULE|FILE.py", help="A module that registers runners."
+    "--plugin",
+    "plugins",
+    type=values.Plugin(),
+    multiple=True,
+    metavar="MODULE|FILE.py",
+    help="A module that registers runners.",
 )
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-DEVICE_OPTION = click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N.")
-BACKEND_OPTION = click.option(
-    "--backend", type=click.Choice(["auto", "tensorflow", "jax", "torch"]), default="auto", show_default=True
+DEVICE_OPTION = click.option(
+    "--device", type=values.DEVICE, default="auto", show_default=True, help="auto, cpu, gpu or gpu:N."
 )
+BACKEND_OPTION = click.option(
+    "--backend",
+    type=click.Choice(["auto", "tensorflow", "jax", "torch"]),
+    default="auto",
+    show_default=True,
+    help="The library that computes under Keras.",
+)
+#: Names that options had before they meant one thing each.
+OLD_NAMES = {"--dataset": "--board", "--tta": "--with-tta"}
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say which data: --data, --labels and --merge."""
     for option in (
         click.option("--merge", multiple=True, metavar="A+B", help="Join emotions into one label: sadness+neutral."),
-        click.option("--labels", type=click.Choice(["seven", "six"]), default="seven", show_default=True),
+        click.option(
+            "--labels",
+            type=click.Choice(["seven", "six"]),
+            default="seven",
+            show_default=True,
+            help="Which emotions are told apart; six: without fear.",
+        ),
         click.option(
             "--data",
-            envvar="FER_BENCH_DATA",
+            type=values.FILE,
+            envvar=DATA_VARIABLE,
             help="CSV, zip, tar.gz, npz, parquet or image folder. [default: the download, else the embedded set]",
         ),
     ):
         command = option(command)
     return command
+
+
+def board_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say on which leaderboard a system is looked for: --board, --split, --labels and --merge."""
+    for option in (
+        click.option("--merge", multiple=True, metavar="A+B", help="The leaderboard with these emotions joined."),
+        click.option(
+            "--labels",
+            type=click.Choice(["seven", "six"]),
+            help="The leaderboard with these emotions; six: without fear. [default: the first that has it]",
+        ),
+        click.option(
+            "--split",
+            type=values.SPLIT,
+            help="The leaderboard of this split. [default: official, else the first that has it]",
+        ),
+        click.option(
+            "--board",
+            "dataset",
+            type=values.BOARD,
+            help="The leaderboard of this data set, by its name there. [default: the first that has it]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def wanted_board(dataset: str | None, split: str | None, labels: str | None, merge: Sequence[str]) -> dict[str, Any]:
+    """What ``board.select.select`` is to look for, of the values of ``board_options``.
+
+    Raises InputError for a merge of what are no emotions of the labels.
+    """
+    if not labels and not merge:
+        return {"dataset": dataset, "split": split}
+    import numpy as np
+
+    from ..data.dataset import EMOTIONS, Dataset
+    from ..data.schemes import apply_scheme
+
+    none = Dataset(
+        np.empty((0, 48, 48), np.uint8), np.empty(0, np.int8), None, EMOTIONS, "none", "the benchmark", "none"
+    )  # no images, but the classes that a run with these options has
+    return {"dataset": dataset, "split": split, "classes": apply_scheme(none, labels or "seven", merge).classes}
+
+
+def data_under(dataset: Dataset, classes: Sequence[str]) -> Dataset:
+    """The data under the labels of a leaderboard. Raises InputError where it lacks some of them."""
+    from ..data.schemes import SCHEMES, apply_scheme
+
+    if tuple(dataset.classes) == tuple(classes):
+        return dataset
+    merges = [name for name in classes if "+" in name]
+    emotions = {part for name in classes for part in name.split("+")}
+    return apply_scheme(dataset, "six" if emotions == set(SCHEMES["six"]) else "seven", merges)
 
 
 def results_folder(results: str) -> Path:
@@ -45,6 +131,13 @@ def results_folder(results: str) -> Path:
     if not root.is_dir():
         raise InputError(f"no results folder {root}; `fer-bench run` makes one, --results names another")
     return root
+
+
+def stored_runs(store: Store) -> list[StoredRun]:
+    """The runs of a results folder; of each record that can't be read one line says why, and the exit code will be 1."""
+    runs, problems = store.scan()
+    tell_unreadable(problems)
+    return runs
 
 
 def load_plugins(plugins: Sequence[str] = ()) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .say import say, warn
+from .options import stored_runs
+from .say import note
 
 if TYPE_CHECKING:
     from ..engine import Step
@@ -62,9 +63,8 @@ def print_results(
     dataset_digest: str,
     splits: Sequence[str],
     as_json: bool,
-    known: Sequence[str | None] = (),
 ) -> None:
-    """The leaderboards that these runs belong to, from all records of the store; ``known`` problems are not told again."""
+    """The leaderboards that these runs belong to, from all records of the store."""
     import json
 
     if as_json:
@@ -75,10 +75,9 @@ def print_results(
     from ..board.ranking import ranked
     from ..records.predictions import stored_predictions
 
-    runs, problems = store.scan()
-    warn(set(problems) - set(known))
+    runs = stored_runs(store)
     for board in boards([run.record for run in runs], registry.infos()):
         if board.dataset_digest == dataset_digest and board.split in splits:
             predictions = stored_predictions(run for run in runs if run.record.job.split_digest == board.split_digest)
             click.echo(f"\n{ranked(board, predictions).text()}")
-    say(f"records in {store.root}; `fer-bench report` writes tables and pictures")
+    note(f"records in {store.root}; `fer-bench report` writes tables and pictures")
