@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import InputError
-from .options import PLUGIN_OPTION, RESULTS_OPTION, load_plugins, results_folder
-from .say import say
+from . import values
+from .command import Command, tell_unreadable
+from .options import DATA_VARIABLE, PLUGIN_OPTION, RESULTS_OPTION, data_under, load_plugins, results_folder
+from .say import note
 
 if TYPE_CHECKING:
     from ..board.board import Board
     from ..data.dataset import Dataset
 
 
-@click.command(epilog="Example: fer-bench report --results results")
+@click.command(cls=Command, epilog="Example: fer-bench report --results results")
 @RESULTS_OPTION
 @click.option(
-    "--data", envvar="FER_BENCH_DATA", help="The data of the runs, for pictures of the best model's worst mistakes."
+    "--data",
+    type=values.FILE,
+    envvar=DATA_VARIABLE,
+    help="The data of the runs, for pictures of the best model's worst mistakes.",
 )
 @PLUGIN_OPTION
+@click.option("--dry-run", is_flag=True, help="Print the leaderboards, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON, one object a row.")
-def report_command(results: str, data: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+def report_command(results: str, data: str | None, plugins: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Write README.md, index.html, published.md, leaderboard.csv and plots into the results folder; print the leaderboards.
 
     Where the data of a leaderboard is at hand, the faces that its best model gets wrong are drawn in sheets/, which git
@@ -42,11 +47,14 @@ def report_command(results: str, data: str | None, plugins: tuple[str, ...], as_
     load_plugins(plugins)
     runs, problems = Store(root).scan()
     problems += damaged_predictions(runs)
-    for problem in problems:
-        say(f"{problem}")
+    tell_unreadable(problems)
     infos = registry.infos()
     found = leaderboards(runs, infos)
-    written = write_report(root, runs, infos, at_hand(found, data), found)
+    if dry_run and not runs:
+        raise InputError(f"no records in {root}; `fer-bench run` makes some")
+    if not dry_run:
+        written = write_report(root, runs, infos, at_hand(found, data), found)
+        note(f"{len(written)} files written; look at {root / 'index.html'} or read {root / 'README.md'}")
     if as_json:
         click.echo(frame(found).to_json(orient="records", indent=1, double_precision=15))
     else:
@@ -54,9 +62,6 @@ def report_command(results: str, data: str | None, plugins: tuple[str, ...], as_
             click.echo(f"{board.text()}\n")
             if board.emotion_rows():
                 click.echo(f"F1 by emotion, in %\n{board.emotions_text()}\n")
-    say(f"{len(written)} files written; look at {root / 'index.html'} or read {root / 'README.md'}")
-    if problems:
-        sys.exit(1)
 
 
 def at_hand(boards: Iterable[Board], path: str | None) -> dict[str, Dataset]:
@@ -77,7 +82,7 @@ def at_hand(boards: Iterable[Board], path: str | None) -> dict[str, Dataset]:
             lacking[board.dataset] = "other data is here" if dataset else "bring it with --data"
     if lacking:
         words = "; ".join(f"{name} ({why})" for name, why in lacking.items())
-        say(f"no pictures of mistakes without the data: {words}")
+        note(f"no pictures of mistakes without the data: {words}")
     return found
 
 
@@ -85,7 +90,6 @@ def data_of(board: Board, path: str | None) -> Dataset | None:
     """What is at hand under a board's labels: the embedded set, ``path`` or what was downloaded; None without any."""
     from ..data.dataset import is_embedded
     from ..data.load import find, load_dataset
-    from ..data.schemes import SCHEMES, apply_scheme
     from ..data.synthetic import synthetic
 
     if is_embedded(board.dataset):
@@ -94,8 +98,4 @@ def data_of(board: Board, path: str | None) -> Dataset | None:
         dataset = load_dataset(path)
     else:
         return None
-    if dataset.classes == board.classes:
-        return dataset
-    merges = [name for name in board.classes if "+" in name]
-    emotions = {part for name in board.classes for part in name.split("+")}
-    return apply_scheme(dataset, "six" if emotions == set(SCHEMES["six"]) else "seven", merges)
+    return data_under(dataset, board.classes)
