@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .options import PLUGIN_OPTION, RESULTS_OPTION, data_options, load_plugins
-from .say import say
+from . import values
+from .command import Command
+from .options import PLUGIN_OPTION, RESULTS_OPTION, data_options, load_plugins, stored_runs
+from .say import note as tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +24,15 @@ if TYPE_CHECKING:
     from ..scores.metrics import Scores
 
 
-@click.command(epilog="Example: fer-bench score predictions.csv --name my-net --data fer2013.csv")
+@click.command(cls=Command, epilog="Example: fer-bench score predictions.csv --name my-net --data fer2013.csv")
 @click.argument("predictions", type=click.Path(path_type=Path))
 @click.option("--name", help="What the system is called on the board: lower-case letters, digits, '.', '_' and '-'.")
 @data_options
-@click.option("--split", help="The split whose test part was predicted. [default: official; with --epoch the run's]")
+@click.option(
+    "--split",
+    type=values.SPLIT,
+    help="The split whose test part was predicted. [default: official; with --epoch the run's]",
+)
 @click.option(
     "--epoch",
     type=click.IntRange(1),
@@ -68,7 +74,7 @@ def score_command(
     With --epoch the run's model predicts the test part with the weights of that epoch. Its row says which epoch of what it
     is, chosen by hand, and has no rank: whoever chose it may have seen test figures. Without --name it is only scored.
 
-    Exit codes: 0 all went well, 2 wrong input.
+    Exit codes: 0 all went well, 1 a record can't be read, 2 wrong input.
     """
     from ..data.load import load_dataset
     from ..entries.by_hand import kept_run
@@ -86,9 +92,9 @@ def score_command(
     load_plugins(plugins)
     store = Store(Path(results))
     if name is not None:
-        check_name(name, store.scan()[0], EXTERNAL)
+        check_name(name, stored_runs(store), EXTERNAL)
     dataset = load_dataset(data, scheme=labels, merge=merge)
-    say(f"data: {dataset.source}")
+    tell(f"data: {dataset.source}")
     parts = one_split(dataset, split)
     if run is None or epoch is None:
         numbers = row_numbers(predictions, data, labels)
