@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import values
+from .command import Group
 from .options import JSON_OPTION, data_options
-from .say import say
+from .say import loudness, note
 
 if TYPE_CHECKING:
     from ..data.audit import Audit
     from ..data.dataset import Dataset
 
 
-@click.group(epilog="Example: fer-bench data audit --data fer2013.csv")
+@click.group(cls=Group, epilog="Example: fer-bench data audit --data fer2013.csv")
 def data_command() -> None:
     """Look at the data, audit it, download it, export it."""
 
@@ -92,9 +94,15 @@ def _count_table(counts: dict[str, dict[str, int]], classes: list[str]) -> str:
 
 @data_command.command(epilog="Example: fer-bench data audit --data fer2013.csv --out audit")
 @data_options
-@click.option("--out", metavar="DIR", help="Folder for audit.json, classes.png, samples.png. [default: audit-<name>]")
+@click.option(
+    "--out",
+    type=values.FOLDER,
+    metavar="DIR",
+    help="Folder for audit.json, classes.png, samples.png. [default: audit-<name>]",
+)
+@click.option("--dry-run", is_flag=True, help="Print the findings, and write nothing.")
 @JSON_OPTION
-def audit(data: str | None, labels: str, merge: tuple[str, ...], out: str | None, as_json: bool) -> None:
+def audit(data: str | None, labels: str, merge: tuple[str, ...], out: str | None, dry_run: bool, as_json: bool) -> None:
     """Count classes, duplicates, test images in train, contradicting labels, blank images; draw chart and samples.
 
     Rows are counted from 0, as read. Writes audit.json (with the rows of every finding), classes.png, and samples.png.
@@ -106,8 +114,11 @@ def audit(data: str | None, labels: str, merge: tuple[str, ...], out: str | None
     from ..files import durable
 
     dataset = load_dataset(data, scheme=labels, merge=merge)
-    say(f"data: {dataset.source}")
+    note(f"data: {dataset.source}")
     found = examine(dataset)
+    if dry_run:
+        click.echo(found.model_dump_json(indent=1) if as_json else _audit_text(found))
+        return
     folder = Path(out or f"audit-{dataset.name}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +128,7 @@ def audit(data: str | None, labels: str, merge: tuple[str, ...], out: str | None
     except OSError as error:
         raise InputError(f"--out {folder}: can't be written ({error.strerror}); name another folder") from None
     click.echo(found.model_dump_json(indent=1) if as_json else _audit_text(found))
-    say(f"audit.json, classes.png and samples.png are in {folder}")
+    note(f"audit.json, classes.png and samples.png are in {folder}")
 
 
 def _audit_text(found: Audit) -> str:
@@ -159,12 +170,12 @@ def download(as_json: bool) -> None:
 
     path = fetch()
     click.echo(json.dumps({"path": str(path)}) if as_json else path)
-    say("used from now on where no --data is given")
+    note("used from now on where no --data is given")
 
 
 @data_command.command(epilog="Example: fer-bench data export --data fer2013.csv --out fer2013-folders")
 @data_options
-@click.option("--out", required=True, metavar="DIR", help="A folder that is new or empty.")
+@click.option("--out", type=values.FOLDER, required=True, metavar="DIR", help="A folder that is new or empty.")
 @click.option(
     "--format",
     "picture",
@@ -173,8 +184,11 @@ def download(as_json: bool) -> None:
     show_default=True,
     help="png keeps every pixel; jpg changes them, so that duplicates and scores change too.",
 )
+@click.option("--dry-run", is_flag=True, help="Say how many images would be written, and write nothing.")
 @JSON_OPTION
-def export(data: str | None, labels: str, merge: tuple[str, ...], out: str, picture: Any, as_json: bool) -> None:
+def export(
+    data: str | None, labels: str, merge: tuple[str, ...], out: str, picture: Any, dry_run: bool, as_json: bool
+) -> None:
     """Write the images as DIR/train|validation|test/EMOTION/ROW.png; without usages, as DIR/EMOTION/ROW.png.
 
     The folder can be given as --data again, and PNG then gives the same digest.
@@ -186,8 +200,16 @@ def export(data: str | None, labels: str, merge: tuple[str, ...], out: str, pict
     from ..data.load import load_dataset
 
     dataset = load_dataset(data, scheme=labels, merge=merge)
-    say(f"data: {dataset.source}")
-    with click.progressbar(length=len(dataset), label="images", file=sys.stderr, update_min_steps=500) as bar:
-        write(dataset, Path(out), format=picture, progress=bar.update)
+    note(f"data: {dataset.source}")
+    if not dry_run:
+        hidden = loudness() < 0
+        with click.progressbar(
+            length=len(dataset), label="images", file=sys.stderr, update_min_steps=500, hidden=hidden
+        ) as bar:
+            write(dataset, Path(out), format=picture, progress=bar.update)
     facts = {"folder": out, "format": picture, "images": len(dataset), "digest": dataset.digest}
-    click.echo(json.dumps(facts, indent=1) if as_json else f"{len(dataset):,} images in {out}")
+    click.echo(
+        json.dumps(facts, indent=1)
+        if as_json
+        else f"{len(dataset):,} images in {out}{' (not written)' if dry_run else ''}"
+    )
