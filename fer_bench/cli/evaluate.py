@@ -4,47 +4,65 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import BACKEND_OPTION, DEVICE_OPTION, PLUGIN_OPTION, RESULTS_OPTION, load_plugins, results_folder
-from .say import say, warn
+from . import values
+from .command import Command
+from .options import (
+    BACKEND_OPTION,
+    DEVICE_OPTION,
+    PLUGIN_OPTION,
+    RESULTS_OPTION,
+    board_options,
+    load_plugins,
+    results_folder,
+    stored_runs,
+    wanted_board,
+)
+from .say import note
 
 if TYPE_CHECKING:
+    from ..board.select import System
+    from ..data.dataset import Dataset
     from ..records.evaluation import Evaluation
     from ..scores.foreign import View
 
 
-@click.command(epilog="Example: fer-bench evaluate mini-xception:tuned --data CK+48 --subject folder")
-@click.argument("run")
-@click.option("--data", required=True, help="The other set: image folder, CSV, zip, tar.gz, npz or parquet.")
+@click.command(
+    cls=Command, old=OLD_NAMES, epilog="Example: fer-bench evaluate mini-xception:tuned --data CK+48 --subject folder"
+)
+@click.argument("run", type=values.SYSTEM)
+@click.option(
+    "--data", type=values.FILE, required=True, help="The other set: image folder, CSV, zip, tar.gz, npz or parquet."
+)
 @click.option(
     "--subject",
     default="",
     metavar="COLUMN|folder",
     help="What names the subject: a column, or EMOTION/SUBJECT/ folders.",
 )
-@click.option("--dataset", help="Where RUN is ambiguous: the data that it was trained on, as the board calls it.")
-@click.option("--split", help="Where RUN is ambiguous: the split that it was trained on.")
+@board_options
 @RESULTS_OPTION
 @DEVICE_OPTION
 @BACKEND_OPTION
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
 @PLUGIN_OPTION
+@click.option("--dry-run", is_flag=True, help="Say which models would be evaluated on how many images, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the evaluations, one for each seed, as JSON.")
 def evaluate_command(
     run: str,
     data: str,
     subject: str,
-    dataset: str | None,
-    split: str | None,
     results: str,
     device: str,
     backend: str,
     threads: int | None,
     plugins: tuple[str, ...],
+    dry_run: bool,
     as_json: bool,
+    **board: Any,
 ) -> None:
     """Score the model of a run on another data set than the one it was trained on.
 
@@ -70,26 +88,61 @@ def evaluate_command(
     load_plugins(plugins)
     choose(device, backend)
     store = Store(root)
-    stored, problems = store.scan()
-    warn(problems)
-    system = select(stored, run, dataset=dataset, split=split)
+    system = select(stored_runs(store), run, **wanted_board(**board))
     spec = system.row.label
     for one in system.runs:
         check_model(one, spec)
     registry.get(system.row.runner)
     foreign, subjects = load_foreign(data, subject)
-    say(f"{len(foreign):,} images of {foreign.source}")
+    note(f"{len(foreign):,} images of {foreign.source}")
+    if dry_run:
+        print_plan(system, foreign, as_json)
+        return
     store.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
     options = Options(device=device, backend=backend, threads=threads, plugins=plugins)
     for one in system.runs:
         if store.claimed(one.record.job):
-            say(f"waiting for another process, which is at {spec}")
+            note(f"waiting for another process, which is at {spec}")
     found = [evaluate(one, spec, foreign, subjects, store, options) for one in system.runs]
     if as_json:
         click.echo(json.dumps([evaluation.model_dump(mode="json") for evaluation in found], indent=1))
     else:
         click.echo("\n\n".join(text(evaluation) for evaluation in found))
+
+
+def print_plan(system: System, foreign: Dataset, as_json: bool) -> None:
+    """Which models would predict which images, and what of the set they do not know."""
+    import json
+
+    from ..data.match import match
+
+    plans: list[dict[str, Any]] = []
+    for one in system.runs:
+        labels, dropped, missing = match(one.record.job.classes, foreign)
+        plans.append(
+            {
+                "key": one.record.job.key,
+                "runner": system.row.label,
+                "recipe": one.record.job.recipe,
+                "seed": one.record.job.seed,
+                "data": foreign.name,
+                "data_digest": foreign.digest,
+                "images": len(foreign),
+                "scored": int((labels >= 0).sum()),
+                "dropped": dropped,
+                "missing": missing,
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(plans, indent=1))
+        return
+    for plan in plans:
+        left_out = f"; dropped: {', '.join(plan['dropped'])}" if plan["dropped"] else ""
+        click.echo(
+            f"{plan['runner']} ({plan['recipe']}, seed {plan['seed']}, key {plan['key'][:8]}) would score "
+            f"{plan['scored']:,} of {plan['images']:,} images of {plan['data']}{left_out}"
+        )
 
 
 def text(evaluation: Evaluation) -> str:
