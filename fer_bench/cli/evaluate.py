@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    cls=Command, old=OLD_NAMES, epilog="Example: fer-bench evaluate mini-xception:tuned --data CK+48 --subject folder"
+    cls=Command,
+    old={"--dataset": "--board"},
+    epilog="Example: fer-bench evaluate mini-xception:tuned --data CK+48 --subject folder",
 )
 @click.argument("run", type=values.SYSTEM)
 @click.option(

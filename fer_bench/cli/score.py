@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     "--epoch",
     type=click.IntRange(1),
     metavar="N",
-    help="PREDICTIONS is the folder of a run made with --keep-epochs: load and score that epoch of it.",
+    help="PREDICTIONS names a run made with --keep-epochs, or its folder: load and score that epoch of it.",
 )
 @RESULTS_OPTION
 @click.option(
@@ -84,7 +84,7 @@ def score_command(
     from ..records.store import Store
     from .tables import print_results
 
-    run = None if epoch is None else kept_run(predictions, epoch)
+    run = None if epoch is None else kept_run(run_folder(predictions, Path(results)), epoch)
     split = split or (run.record.job.split if run else "official")
     dry_run = dry_run or (run is not None and name is None)
     if name is None and not dry_run:
@@ -108,6 +108,20 @@ def score_command(
     scores = scored.record.scores
     assert scores is not None  # its record is ok
     click.echo(scores.model_dump_json(indent=1) if as_json else scores_text(scores))
+
+
+def run_folder(given: Path, results: Path) -> Path:
+    """The folder of a run, which may be named as ``board.select.select`` understands it."""
+    from ..board.select import select
+    from ..records.store import Store
+
+    if given.exists() or len(given.parts) > 1:
+        return given
+    runs = select(stored_runs(Store(results)), str(given)).runs
+    if len(runs) > 1:
+        keys = ", ".join(run.record.job.key[:8] for run in runs)
+        raise InputError(f"{given} has {len(runs)} seeds; name one of them by its key: {keys}")
+    return runs[0].folder
 
 
 def kept_epoch(

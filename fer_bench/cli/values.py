@@ -52,6 +52,16 @@ class Seconds(click.ParamType):
         return seconds or None
 
 
+class Folder(click.Path):
+    """A folder's path. Whether it can be used, the command itself says: some make it, some want it empty."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value
+
+
 class Plugin(click.Path):
     """A module's name or a .py file; several in a variable are apart by spaces, whatever the system writes between paths."""
 
@@ -98,7 +108,7 @@ def _boards(params: dict[str, Any]) -> list[str]:
 
 
 FILE = click.Path()
-FOLDER = click.Path(file_okay=False)
+FOLDER = Folder()
 RUNNER = Words("runner", _runners)
 RECIPE = Words("recipe", _recipes)
 SPLIT = Words("split", _splits)
