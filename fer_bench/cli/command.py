@@ -79,7 +79,11 @@ class Command(click.Command):
 
     def _refuse_twice(self, ctx: click.Context, args: list[str]) -> None:
         """Refuses an option that is given twice and takes one value: which of them is meant, nobody said."""
-        _, _, order = self.make_parser(ctx).parse_args(args)
+        try:
+            _, _, order = self.make_parser(ctx).parse_args(args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click's parser forgets of which command an option lacks its value
+            raise
         for option, times in Counter(order).items():
             one = isinstance(option, click.Option) and not (option.multiple or option.count)
             if one and times > 1 and (option.secondary_opts or not getattr(option, "is_flag", False)):

@@ -51,10 +51,12 @@ def extra(path: str, options: set[str], words: Sequence[str]) -> str:
     """What to say of words that a command has no place for."""
     word = words[0]
     first = f"{path} has no place for {shlex.join(words)}"
-    if "--data" in options and is_data(word):
-        return f"{first}; data is given by an option, type: --data {shlex.quote(word)}"
-    if "--results" in options and Path(word).is_dir():
-        return f"{first}; a results folder is given by an option, type: --results {shlex.quote(word)}"
+    fitting = [option for option in ("--data", "--results") if option in options and is_data(word)]
+    if fitting and not Path(word).is_dir():
+        return f"{first}; a file is given by an option, type: {fitting[0]} {shlex.quote(word)}"
+    if fitting:
+        said = [f"{option} {shlex.quote(word)}" for option in reversed(fitting)]
+        return f"{first}; a folder is given by an option, type: {' or '.join(said)}"
     if word.startswith("-"):
         return f"{first}; options stand before --"
     if "[" in "".join(words) or "]" in "".join(words):
