@@ -87,7 +87,7 @@ def test_wrong_input_is_one_line(cli, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "env", "why"),
     [
-        (["--labels", "six"], {}, "is not the data of these runs"),
+        (["--data", "synthetic"], {}, "the same command with --data, which names tiny, adds it"),
         ([], {"FER_BENCH_DATA": ""}, "the same command with --data, which names tiny, adds it"),
     ],
 )
