@@ -159,6 +159,13 @@ def from_environment(ctx: click.Context) -> list[str]:
     return found
 
 
+def given_as(ctx: click.Context, option: click.Option) -> str:
+    """How a message calls an option: by its name, or by the variable where its value came from there."""
+    if option.name and ctx.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT:
+        return next(name for name in _accepted(ctx, option) if os.environ.get(name))
+    return f"'{_long(option)}'"
+
+
 def unknown_variables(ctx: click.Context) -> list[str]:
     """A line for each variable of the environment that has this command's prefix and is none of its options'."""
     prefix = f"{ctx.auto_envvar_prefix}_"

@@ -12,7 +12,7 @@ import click
 from .. import __version__
 from ..errors import InputError, is_disk_full
 from . import mistakes
-from .command import Group
+from .command import Group, given_as
 from .say import say
 
 #: command -> the module of fer_bench.cli that defines it (as ``<name>`` with dashes turned into underscores, plus "_command")
@@ -80,6 +80,8 @@ class LazyGroup(Group):
 
 def refusal(error: click.UsageError) -> str:
     """What is wrong with the words of a command line, and what to type."""
+    if isinstance(error, click.BadParameter) and isinstance(error.param, click.Option) and error.ctx:
+        error.param_hint = given_as(error.ctx, error.param)
     said = error.format_message().rstrip(".")
     if error.ctx is None:
         return f"{said}; see 'fer-bench --help'"

@@ -33,14 +33,14 @@ class Options:
     """What a user can say about all the runs of one plan; the fields are the options of ``fer-bench run``.
 
     ``recipe`` "all" takes every recipe of a runner. ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the
-    rows per class of the training and validation parts; the test part is always whole. ``timeout`` is in seconds an
-    attempt, and counts the worker's own time; ``stall`` is how many seconds it may neither report progress nor use the
-    processor (None or 0: as long as it likes); ``retries`` is how often what can pass is tried again. ``checkpoint``
-    "test" lets the test part pick the epoch, to measure what that is worth; such runs are never ranked.
-    ``train_scores`` "on" adds the scores of the training part, "auto" does so for recipes named "published".
-    ``keep_epochs`` keeps the weights of each epoch that was the best so far, for ``fer-bench score RUN --epoch N``; it
-    is no part of a job's key. ``tta`` "flip" or "ten-crop" adds the scores with test-time augmentation to those
-    without.
+    rows per class of the training and validation parts; the test part is always whole. ``timeout`` (None or 0: no
+    limit) is in seconds an attempt, and counts the worker's own time; ``stall`` is how many seconds it may neither
+    report progress nor use the processor (None or 0: as long as it likes); ``retries`` is how often what can pass is
+    tried again. ``checkpoint`` "test" lets the test part pick the epoch, to measure what that is worth; such runs are
+    never ranked. ``train_scores`` "on" adds the scores of the training part, "auto" does so for recipes named
+    "published". ``keep_epochs`` keeps the weights of each epoch that was the best so far, for ``fer-bench score RUN
+    --epoch N``; it is no part of a job's key. ``tta`` "flip" or "ten-crop" adds the scores with test-time
+    augmentation to those without.
     """
 
     recipe: str = "published"

@@ -144,11 +144,11 @@ def _common_method(runs: Sequence[StoredRun]) -> Literal["flip", "ten-crop"]:
     without = [_title(run) for run in runs if not run.record.tta]
     if without:
         raise InputError(
-            f"--tta: no predictions with it for {', '.join(without)}; `fer-bench run` with --tta adds them"
+            f"--with-tta: no predictions with it for {', '.join(without)}; `fer-bench run` with --tta adds them"
         )
     if len(methods) > 1:
         there = ", ".join(f"{method} of {_title(run)}" for method, run in sorted(methods.items()))
-        raise InputError(f"--tta: not the same for all: {there}; run them with the same --tta")
+        raise InputError(f"--with-tta: not the same for all: {there}; run them with the same --tta")
     return next(iter(methods))
 
 

@@ -157,6 +157,19 @@ def test_a_refusal_says_what_of_it_came_from_the_environment():
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "env", "said"),
+    [
+        ("--seeds three", {}, "Invalid value for '--seeds': 'three' is not"),
+        ("", {"FER_BENCH_RUN_SEEDS": "three"}, "Invalid value for FER_BENCH_RUN_SEEDS: 'three' is not"),
+    ],
+)
+def test_a_value_that_is_wrong_is_named_by_where_it_was_given(words: str, env: dict[str, str], said: str):
+    done = cli("run", "svm", *words.split(), **env)
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
 def test_who_asks_for_more_is_told_where_a_refusal_arose():
     assert "where it arose" in cli("run", "svm", "--data", "nope.csv", "-v").stderr
     assert "Traceback" not in cli("run", "svm", "--data", "nope.csv").stderr
