@@ -42,9 +42,17 @@ def no_command(word: str, top: bool, path: str, there: Sequence[str], rest: Sequ
         return f"{first}, but data; type: {path} {command} --data {shlex.quote(word)}"
     if top and is_runner(word):
         return f"{first}, but a runner; type: {path} {shlex.join(['run', word, *rest])}"
+    if top and word in (below := _below_data()):
+        return f"{first}; type: {path} data {shlex.join([word, *rest])}, one of {', '.join(below)}"
     if word in ("help", "version"):
         return f"{first}; type: {path} --{word}"
     return first + (did_you_mean(word, there) or f"; there are {', '.join(there)}")
+
+
+def _below_data() -> list[str]:
+    from .data import data_command
+
+    return list(data_command.commands)
 
 
 def extra(path: str, options: set[str], words: Sequence[str]) -> str:
@@ -57,6 +65,8 @@ def extra(path: str, options: set[str], words: Sequence[str]) -> str:
     if fitting:
         said = [f"{option} {shlex.quote(word)}" for option in reversed(fitting)]
         return f"{first}; a folder is given by an option, type: {' or '.join(said)}"
+    if path.endswith(" list") and is_runner(word):
+        return f"{first}; type: {path.removesuffix('list')}info {shlex.quote(word)}"
     if word.startswith("-"):
         return f"{first}; options stand before --"
     if "[" in "".join(words) or "]" in "".join(words):
@@ -96,6 +106,10 @@ def _instead(word: str, words: Sequence[str], options: Iterable[str]) -> str:
     others = [shlex.quote(other) for other in words if is_runner(other)] or ["svm"]
     so_far = f"fer-bench run {' '.join(others)}"
     name, equals, value = word.partition("=")
+    if (Path(word) / "record.json").exists() or (re.fullmatch(r"[0-9a-f]{6,64}", word) and not word.isdigit()):
+        return ", but looks like a stored run; compare, ensemble, evaluate and score take those, and run takes runners"
+    if len(word.split()) > 1 and "[" not in word:
+        return f"; each runner is a word of its own, type: fer-bench run {word}"
     if word.count("[") != word.count("]"):
         return f": write what has brackets in quotes and without spaces; type: fer-bench run {_joined(words)}"
     if word.startswith("-") or word[:1] in DASHES:

@@ -205,13 +205,16 @@ def check_words(names: Sequence[str], everything: bool, options: Options) -> Non
     """
     from ..api import registry
     from ..training.tensorboard import check_tensorboard
-    from .mistakes import check_recipe, check_runners
+    from .mistakes import check_recipe, check_runners, is_runner
 
     if everything and names:
         raise InputError(f"--all already means every runner: leave it out, or {' '.join(names)}")
+    context = click.get_current_context()
+    if not everything and not names and is_runner(context.params.get("data") or ""):
+        data = context.params["data"]
+        raise InputError(f"--data {data}: that is a runner, and no data; type: fer-bench run {data} --data PATH")
     if not everything and not names:
         raise InputError("name some runners, or --all; `fer-bench list` shows them")
-    context = click.get_current_context()
     check_runners(names, {option for param in context.command.params for option in param.opts})
     specs = [registry.parse(name) for name in names]
     for spec in specs:

@@ -47,6 +47,14 @@ def cli(*words: str, **env: str) -> Result:
         ("run gone.zip", "type: fer-bench run svm --data gone.zip"),
         ("run svm --data nope.csv", "no such file or folder: nope.csv; give the path of a data set"),
         ("run svm --data", "as in: fer-bench run svm mlp"),
+        ("run --data svm", "type: fer-bench run svm --data PATH"),
+        ("run 9409bacb", "looks like a stored run"),
+        ("list svm", "type: fer-bench info svm"),
+        ("audit", "type: fer-bench data audit"),
+        ("download", "type: fer-bench data download"),
+        ("run svm -jobs 2", "type --jobs"),
+        ("run svm --split kfold5 --data synthetic", "did you mean kfold-5"),
+        ("compare svm mlp", "no results folder results"),
         ("run smv", "did you mean svm?"),
         ("run SVM", "did you mean svm"),
         ("run all", "type: fer-bench run --all"),
@@ -98,6 +106,13 @@ def test_a_mistake_is_one_line_that_says_what_to_type(words: str, advice: str, f
     assert advice in told[0]
     assert not done.stdout
     assert not (folder / "results").exists()
+
+
+def test_a_run_and_two_names_in_quotes_are_no_runner(folder: Path):
+    (folder / "results" / "a").mkdir(parents=True)
+    (folder / "results" / "a" / "record.json").touch()
+    assert "looks like a stored run" in cli("run", "results/a").stderr
+    assert "type: fer-bench run svm mlp" in cli("run", "svm mlp").stderr
 
 
 @pytest.mark.parametrize(
