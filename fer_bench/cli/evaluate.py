@@ -114,7 +114,7 @@ def evaluate_command(
 
 
 def print_plan(system: System, foreign: Dataset, as_json: bool) -> None:
-    """Which models would predict which images, and what of the set they do not know."""
+    """Which models would predict which images at most (less those that they were trained on), and what they do not know."""
     import json
 
     from ..data.match import match
@@ -142,7 +142,7 @@ def print_plan(system: System, foreign: Dataset, as_json: bool) -> None:
     for plan in plans:
         left_out = f"; dropped: {', '.join(plan['dropped'])}" if plan["dropped"] else ""
         click.echo(
-            f"{plan['runner']} ({plan['recipe']}, seed {plan['seed']}, key {plan['key'][:8]}) would score "
+            f"{plan['runner']} ({plan['recipe']}, seed {plan['seed']}, key {plan['key'][:8]}) would score at most "
             f"{plan['scored']:,} of {plan['images']:,} images of {plan['data']}{left_out}"
         )
 

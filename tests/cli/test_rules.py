@@ -142,3 +142,14 @@ def test_the_shell_is_offered_what_there_is(tmp_path):
     assert words("compare", "a", here) == ["mlp", "mlp:tuned", run.job.key[:8], "<file>"]
     assert words("compare", "--board", here) == ["fer2013"]
     assert words("compare", "a", {"results": str(tmp_path / "none")}) == ["<file>"]
+
+
+@pytest.mark.parametrize(("loudness", "kind", "pause"), [(-1, "Observer", None), (0, "Lines", 10.0), (1, "Lines", 0.0)])
+def test_quiet_and_verbose_decide_what_a_sweep_shows(loudness, kind, pause):
+    from fer_bench.cli.progress import observer
+    from fer_bench.cli.say import LOUDNESS
+
+    with click.Context(main) as context:
+        context.meta[LOUDNESS] = loudness
+        with observer() as shown:
+            assert (type(shown).__name__, getattr(shown, "pause", None)) == (kind, pause)
