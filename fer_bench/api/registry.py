@@ -17,6 +17,7 @@ from typing import TypeVar
 from ..errors import InputError
 from .plugins import _importer
 from .runner import Runner, RunnerInfo
+from .spec import Spec, parse
 
 #: name -> "module:Class", in the order of the tables; nothing of it is imported before it is asked for.
 BUILTINS = {
@@ -146,43 +147,51 @@ def infos() -> list[RunnerInfo]:
     ]
 
 
-def parse(spec: str) -> tuple[str, dict[str, str]]:
-    """``"stacked-cnn[n=2,m=3]"`` -> ``("stacked-cnn", {"n": "2", "m": "3"})``.
+def recipes_of(spec: Spec, wanted: str, explicit: bool) -> list[str]:
+    """The recipes of a runner that are meant: the one that its spec names, else what "all" or another name stands for.
+
+    Without an explicit request for this runner, one that lacks the recipe takes its first one if "published" was asked
+    for (it has no published source), and none otherwise.
 
     Raises:
-        InputError: ``spec`` is neither NAME nor NAME[parameter=value,...], or gives a parameter twice.
+        InputError: the spec names another recipe than is asked for of all runners ("published" is what nobody asked
+            for), or the runner does not have it.
     """
-    match = re.fullmatch(r"\s*([^\[\]=,\s]+)\s*(?:\[([^\[\]]+)\])?\s*", spec)
-    if not match:
-        raise InputError(f"runner {spec!r}: write NAME or NAME[parameter=value,...], as in stacked-cnn[n=2,m=3]")
-    params: dict[str, str] = {}
-    for item in match[2].split(",") if match[2] else ():
-        key, equals, value = (part.strip() for part in item.partition("="))
-        if not (key.isidentifier() and equals and value):
-            raise InputError(f"runner {spec!r}: {item.strip()!r} is not parameter=value")
-        if key in params:
-            raise InputError(f"runner {spec!r}: parameter {key!r} is given twice")
-        params[key] = value
-    return match[1], params
+    known = get(spec.runner).recipes
+    if spec.recipe and wanted not in ("published", spec.recipe):
+        raise InputError(
+            f"{spec.model}:{spec.recipe} names a recipe, and --recipe {wanted} another; leave one of them out"
+        )
+    if spec.recipe not in ("", *known) or (explicit and not spec.recipe and wanted not in ("all", "published", *known)):
+        raise InputError(f"runner {spec.model} has no recipe {spec.recipe or wanted!r}; it has {', '.join(known)}")
+    if spec.recipe:
+        return [spec.recipe]
+    if wanted == "all":
+        return list(known)
+    if wanted in known:
+        return [wanted]
+    return [next(iter(known))] if wanted == "published" else []
 
 
 def make(spec: str, recipe: str = "") -> Runner:
     """A new, untrained runner.
 
     Args:
-        spec: ``name`` or ``name[parameter=value,...]``.
-        recipe: name of one of its recipes; "" for its first one.
+        spec: ``name``, ``name[parameter=value,...]``, either with ``:recipe`` behind it.
+        recipe: name of one of its recipes; "" for that of ``spec``, or the runner's first one.
 
     Raises:
-        InputError: the runner, recipe or parameter is unknown, or a value has the wrong type.
+        InputError: the runner, recipe or parameter is unknown, a value has the wrong type, or two recipes are named.
     """
-    name, params = parse(spec)
+    name, params, named = parse(spec)
+    if named and recipe and named != recipe:
+        raise InputError(f"runner {spec!r} says recipe {named}, and the recipe asked for is {recipe}: leave one out")
     cls = get(name)
     if params.keys() & {"recipe", "self"}:
         raise InputError(
-            f"runner {spec!r}: no parameter of that name; a recipe is chosen with --recipe, not in brackets"
+            f"runner {spec!r}: no parameter of that name; a recipe is chosen by {name}:RECIPE or --recipe, not in brackets"
         )
-    return cls(recipe, **params)
+    return cls(recipe or named, **params)
 
 
 def load_plugins(extra: Sequence[str] = ()) -> list[str]:

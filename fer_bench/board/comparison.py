@@ -130,7 +130,7 @@ def _names(a: System, b: System, tta: bool) -> tuple[str, str]:
     if boards[0] != boards[1]:
         raise InputError(
             f"{plain[0]} and {plain[1]} stand on different boards: {a.board.title}; {b.board.title}; "
-            "--dataset and --split choose one"
+            "--board and --split choose one"
         )
     if plain[0] != plain[1]:
         return plain[0], plain[1]
@@ -142,9 +142,9 @@ def _method(system: System) -> str:
     """The test-time augmentation of its runs. Raises InputError where they have none, or not the same."""
     if not system.row.tta:
         raise InputError(
-            f"--tta: {system.row.title} has no predictions with test-time augmentation, or not the same for all of "
+            f"--with-tta: {system.row.title} has no predictions with test-time augmentation, or not the same for all of "
             "its seeds; `fer-bench run` with --tta flip or ten-crop adds them, or for an ensemble "
-            "`fer-bench ensemble` with --tta"
+            "`fer-bench ensemble` with --with-tta"
         )
     return system.row.tta
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..api import registry
+from ..api.spec import Spec, parse
 from ..errors import InputError
 from ..records.store import StoredRun
 from .board import Board
@@ -26,31 +28,63 @@ class System:
     runs: tuple[StoredRun, ...]
 
 
-def select(stored: Sequence[StoredRun], name: str, *, dataset: str | None = None, split: str | None = None) -> System:
+@dataclass(frozen=True)
+class Wanted:
+    """Which boards may be meant: those of a data set's name, of a split, of these classes; None: of any."""
+
+    dataset: str | None = None
+    split: str | None = None
+    classes: frozenset[str] | None = None
+
+    def has(self, board: Board) -> bool:
+        return (
+            self.dataset in (None, board.dataset)
+            and self.split in (None, board.split)
+            and self.classes in (None, frozenset(board.classes))
+        )
+
+    def __str__(self) -> str:
+        emotions = f", emotions {', '.join(sorted(self.classes))}" if self.classes else ""
+        return f"data set {self.dataset or 'of any name'}, split {self.split or 'of any name'}{emotions}"
+
+
+def select(
+    stored: Sequence[StoredRun],
+    name: str,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    classes: Iterable[str] | None = None,
+) -> System:
     """The system that ``name`` stands for, among runs that went well.
 
-    name: "svm"; "svm:tuned" where it ran with several recipes; "stacked-cnn[n=3]:tuned"; the first six or more digits of
-    a job's key, or the path of a run's folder, for that one run. Without ``dataset`` and ``split`` the first board that
-    has it counts: real data before synthetic, ``official`` before other splits. A run on all training images is preferred
-    to one with --limit.
+    name: "svm"; "svm:tuned" where it ran with several recipes; "stacked-cnn[n=3]:tuned" (see ``api.spec``); the first six
+    or more digits of a job's key, or the path of a run's folder, for that one run. Without ``dataset``, ``split`` and
+    ``classes`` the first board that has it counts: real data before synthetic, ``official`` before other splits. A run on
+    all training images is preferred to one with --limit.
 
-    Raises InputError where nothing, or more than one system, is called so.
+    Raises InputError where nothing, or more than one system, is called so, or a run is not of the board that is wanted.
     """
+    wanted = Wanted(dataset, split, None if classes is None else frozenset(classes))
     good = [run for run in stored if run.record.status == "ok" and run.record.scores]
     if single := _single(good, name):
         (board,) = boards([single.record])
+        if not wanted.has(board):
+            raise InputError(f"{name} is a run on {_of(board)}; wanted is {wanted}: name another, or leave that out")
         return System(board, next(row for row in board.rows if row.runs), (single,))
-    runner, _, recipe = name.partition(":")
+    if "/" in name:
+        raise InputError(f"{name} is no folder of a run that went well here; name a run's folder, a key or a runner")
     found = boards(run.record for run in good)
-    wanted = [b for b in found if dataset in (None, b.dataset) and split in (None, b.split)]
-    if found and not wanted:
-        there = ", ".join(f"{b.dataset} {b.split}" for b in found)
-        raise InputError(
-            f"no runs on data set {dataset or 'of any name'}, split {split or 'of any name'}; there are {there}"
-        )
-    for board in wanted:
-        rows = [row for row in board.rows if runner in (row.runner, row.label) and recipe in ("", row.recipe)]
-        exact = [row for row in rows if row.label == runner and not (row.superseded or row.test_selected)] or rows
+    there = [board for board in found if wanted.has(board)]
+    if found and not there:
+        raise InputError(f"no runs on {wanted}; there are {', '.join(map(_of, found))}")
+    spec = parse(name)
+    given = _given(spec)
+    for board in there:
+        rows = [row for row in board.rows if row.runner == spec.runner and spec.recipe in ("", row.recipe)]
+        alike = [row for row in rows if _params(row) == given]
+        rows = alike if spec.params else rows
+        exact = [row for row in alike if not (row.superseded or row.test_selected)] or rows
         exact = [row for row in exact if not row.quick_look] or exact
         if len(exact) > 1:
             raise InputError(
@@ -58,7 +92,24 @@ def select(stored: Sequence[StoredRun], name: str, *, dataset: str | None = None
             )
         if exact:
             return System(board, exact[0], _stored(exact[0], good))
-    raise InputError(_unknown(name, wanted))
+    raise InputError(_unknown(name, spec, there))
+
+
+def _of(board: Board) -> str:
+    return f"{board.dataset} {board.split}"
+
+
+def _given(spec: Spec) -> dict[str, str]:
+    """The parameters of a name as records write them: of their types, without those that are the runner's defaults."""
+    try:
+        runner = registry.make(spec.model)
+    except InputError:  # made elsewhere, or by a runner that is not here any more
+        return spec.params
+    return {name: str(value) for name, value in runner.params.items() if value != runner.parameters[name]}
+
+
+def _params(row: Row) -> dict[str, str]:
+    return {name: str(value) for name, value in row.records[0].job.params.items()}
 
 
 def _single(runs: Iterable[StoredRun], name: str) -> StoredRun | None:
@@ -86,11 +137,12 @@ def _choice(rows: Iterable[Row]) -> str:
     return f"{', '.join(words)}; name a recipe or a key"
 
 
-def _unknown(name: str, wanted: Iterable[Board]) -> str:
-    there = list(dict.fromkeys(row.label for board in wanted for row in board.rows))
-    close = difflib.get_close_matches(name.partition(":")[0], there, 1)
-    if close and close[0] == name.partition(":")[0]:
-        recipes = {row.recipe or "" for board in wanted for row in board.rows if close[0] in (row.runner, row.label)}
-        return f"no run of {name}; {close[0]} ran with {', '.join(sorted(recipes))}"
+def _unknown(name: str, spec: Spec, wanted: Iterable[Board]) -> str:
+    rows = [row for board in wanted for row in board.rows]
+    if of_runner := [row for row in rows if spec.runner == row.runner]:
+        ran = {f"{row.label}:{row.recipe}" if spec.params else row.recipe or "" for row in of_runner}
+        return f"no run of {name}; {spec.runner} ran {'as' if spec.params else 'with'} {', '.join(sorted(ran))}"
+    there = list(dict.fromkeys(row.label for row in rows))
+    close = difflib.get_close_matches(spec.runner.lower(), there, 1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(there) or 'none'}"
     return f"no run called {name!r}; {hint}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .say import say
+from .command import tell_unreadable
+from .say import note, say
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def demo(dataset: Dataset, options: Options) -> None:
     """That the embedded set is for a look, and what to bring for figures that mean something."""
     if dataset.embedded and options.epochs is None:
-        say(
+        note(
             "the embedded set shows the suite at work, with a few epochs a runner; for figures that mean "
             "something, bring FER-2013: --data fer2013.csv"
         )
@@ -58,7 +59,7 @@ def unreadable(steps: Sequence[Step]) -> None:
     """Which jobs are not run because what stands in their record's place can't be read."""
     for step in steps:
         if step.problem:
-            say(f"{step.job.title} is not run: {step.problem}")
+            tell_unreadable([step.problem], f"{step.job.title} is not run: ")
 
 
 def retrained(steps: Sequence[Step], options: Options) -> None:
@@ -78,4 +79,4 @@ def done(steps: Sequence[Step]) -> None:
     failed = sum(is_failure(status) for status in known)
     how = f", {failed} of which failed: --rerun failed tries those, --force all" if failed else "; --force runs them"
     if known:
-        say(f"{len(known)} of {len(steps)} jobs are on record already{how} again")
+        note(f"{len(known)} of {len(steps)} jobs are on record already{how} again")

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputError
-from .options import JSON_OPTION, RESULTS_OPTION, data_options, results_folder
-from .say import say, warn
+from . import values
+from .command import Command
+from .options import (
+    DATA_VARIABLE,
+    JSON_OPTION,
+    OLD_NAMES,
+    PLUGIN_OPTION,
+    RESULTS_OPTION,
+    board_options,
+    data_under,
+    load_plugins,
+    results_folder,
+    stored_runs,
+    wanted_board,
+)
+from .say import note, say
 
 if TYPE_CHECKING:
     from ..board.comparison import Comparison, Contrast
@@ -23,38 +37,38 @@ PRINTED = 5
 ROUNDING = 1e-9
 
 
-@click.command(epilog="Example: fer-bench compare svm hog-svm:tuned --fail-if-worse 0.01")
-@click.argument("a")
-@click.argument("b")
+@click.command(cls=Command, old=OLD_NAMES, epilog="Example: fer-bench compare svm hog-svm:tuned --fail-if-worse 0.01")
+@click.argument("a", type=values.SYSTEM)
+@click.argument("b", type=values.SYSTEM)
 @RESULTS_OPTION
-@click.option("--dataset", help="The board to compare on, by its data set. [default: the first that has it]")
-@click.option("--split", help="The board to compare on, by its split. [default: official, else the first that has it]")
-@click.option("--tta", is_flag=True, help="Compare the predictions with test-time augmentation, which both must have.")
+@board_options
+@click.option(
+    "--with-tta", "tta", is_flag=True, help="Compare the predictions with test-time augmentation, which both must have."
+)
 @click.option("--fail-if-worse", type=click.FloatRange(0, 1), metavar="SHARE", help="Exit code 1 where B's accuracy is lower by more: 0.01 is a point.")  # fmt: skip
-@click.option("--sheet", metavar="FILE.png", help="Draw the images on which they disagree most confidently; needs --data.")  # fmt: skip
-@data_options
+@click.option("--sheet", type=values.FILE, metavar="FILE.png", help="Draw the images on which they disagree most confidently; needs --data.")  # fmt: skip
+@click.option("--data", type=values.FILE, envvar=DATA_VARIABLE, help="The data of the runs, for --sheet.")
+@PLUGIN_OPTION
 @JSON_OPTION
 def compare_command(
     a: str,
     b: str,
     results: str,
-    dataset: str | None,
-    split: str | None,
     tta: bool,
     fail_if_worse: float | None,
     sheet: str | None,
     data: str | None,
     classes: str | None,
-    labels: str,
-    merge: tuple[str, ...],
+    plugins: tuple[str, ...],
     as_json: bool,
+    **board: Any,
 ) -> None:
     """Show what system B gains over system A on the same test images, with 95 % intervals and p, and emotion by emotion.
 
     A and B are runners (svm), with a recipe where they ran with several (svm:tuned), or single runs: the first digits of
     a job's key, or a run's folder. Runs without predictions can't be compared.
 
-    Exit codes: 0 all went well, 1 B is worse by more than --fail-if-worse allows, 2 wrong input.
+    Exit codes: 0 all went well, 1 B is worse by more than --fail-if-worse allows or a record can't be read, 2 wrong input.
     """
     root = results_folder(results)
     if sheet and Path(sheet).suffix.lower() != ".png":
@@ -66,12 +80,12 @@ def compare_command(
     from ..board.select import select
     from ..records.store import Store
 
-    stored, problems = Store(root).scan()
-    warn(problems)
-    first, second = (select(stored, name, dataset=dataset, split=split) for name in (a, b))
+    load_plugins(plugins)
+    stored, wanted = stored_runs(Store(root)), wanted_board(**board)
+    first, second = (select(stored, name, **wanted) for name in (a, b))
     found = compare(first, second, tta=tta)
     if sheet:
-        draw(found, _dataset_of(first, data, classes, labels, merge), Path(sheet))
+        draw(found, _dataset_of(first, data, classes), Path(sheet))
     click.echo(json.dumps(asdict(found), indent=1) if as_json else text(found))
     loss = -found.accuracy.difference.value
     if fail_if_worse is not None and loss > fail_if_worse + ROUNDING:
@@ -82,15 +96,15 @@ def compare_command(
         sys.exit(1)
 
 
-def _dataset_of(system: System, data: str | None, classes: str | None, labels: str, merge: tuple[str, ...]) -> Dataset:
-    """The data set that the system was measured on. Raises InputError where it is another."""
+def _dataset_of(system: System, data: str | None, classes: str | None) -> Dataset:
+    """The data set that the system was measured on, under its labels. Raises InputError where it is another."""
     from ..data.load import load_dataset
 
-    given = load_dataset(data, scheme=labels, merge=merge, classes=classes)
+    given = data_under(load_dataset(data, classes=classes), system.board.classes)
     if given.digest != system.board.dataset_digest:
         raise InputError(
             f"--sheet: {given.source} is not the data set of these runs, {system.board.dataset} "
-            f"({given.digest[:8]}, not {system.board.dataset_digest[:8]}); name that one: --data, --labels, --merge"
+            f"({given.digest[:8]}, not {system.board.dataset_digest[:8]}); name that one with --data"
         )
     return given
 
@@ -101,7 +115,7 @@ def draw(found: Comparison, dataset: Dataset, path: Path) -> None:
     from ..report.sheet import Picture, picture_sheet
 
     if not found.disagreements:
-        say(f"{found.a} and {found.b} agree on every image; no sheet written")
+        note(f"{found.a} and {found.b} agree on every image; no sheet written")
         return
     pictures = [
         Picture(
@@ -120,7 +134,7 @@ def draw(found: Comparison, dataset: Dataset, path: Path) -> None:
         durable.write(path, drawn)
     except OSError as error:
         raise InputError(f"--sheet {path} can't be written ({error.strerror or error}); choose another file") from None
-    say(f"{len(pictures)} of {found.disagreed:,} disagreements drawn in {path}")
+    note(f"{len(pictures)} of {found.disagreed:,} disagreements drawn in {path}")
 
 
 def text(found: Comparison) -> str:

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import values
+from .command import Group
 from .options import JSON_OPTION, data_options, given_data, numbers_told
-from .say import reading, say
+from .say import loudness, note, reading
 
 if TYPE_CHECKING:
     from ..data.audit import Audit
     from ..data.dataset import Dataset
 
 
-@click.group(epilog="Example: fer-bench data audit --data fer2013.csv")
+@click.group(cls=Group, epilog="Example: fer-bench data audit --data fer2013.csv")
 def data_command() -> None:
     """Look at the data, audit it, download it, export it."""
 
@@ -54,7 +56,7 @@ def info(data: str | None, classes: str | None, labels: str, merge: tuple[str, .
     lines = [*([told(dataset.order)] if dataset.order else []), *reading(dataset)]
     click.echo("\n".join([*map(visible, lines), ""]))
     if classes and not dataset.order:
-        say(f"data: {dataset.source}{numbers_told(dataset, classes)}")
+        note(f"data: {dataset.source}{numbers_told(dataset, classes)}")
     click.echo(_count_table(counts, list(dataset.classes)))
     click.echo("\nSplits")
     for name, sizes in splits.items():
@@ -102,10 +104,22 @@ def _count_table(counts: dict[str, dict[str, int]], classes: list[str]) -> str:
 
 @data_command.command(epilog="Example: fer-bench data audit --data fer2013.csv --out audit")
 @data_options
-@click.option("--out", metavar="DIR", help="Folder for audit.json, classes.png, samples.png. [default: audit-<name>]")
+@click.option(
+    "--out",
+    type=values.FOLDER,
+    metavar="DIR",
+    help="Folder for audit.json, classes.png, samples.png. [default: audit-<name>]",
+)
+@click.option("--dry-run", is_flag=True, help="Print the findings, and write nothing.")
 @JSON_OPTION
 def audit(
-    data: str | None, classes: str | None, labels: str, merge: tuple[str, ...], out: str | None, as_json: bool
+    data: str | None,
+    classes: str | None,
+    labels: str,
+    merge: tuple[str, ...],
+    out: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Count classes, duplicates, test images in train, contradicting labels, blank images; draw chart and samples.
 
@@ -118,6 +132,9 @@ def audit(
 
     dataset = given_data(data, classes, labels, merge)
     found = examine(dataset)
+    if dry_run:
+        click.echo(found.model_dump_json(indent=1) if as_json else _audit_text(found))
+        return
     folder = Path(out or f"audit-{dataset.name}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +144,7 @@ def audit(
     except OSError as error:
         raise InputError(f"--out {folder}: can't be written ({error.strerror}); name another folder") from None
     click.echo(found.model_dump_json(indent=1) if as_json else _audit_text(found))
-    say(f"audit.json, classes.png and samples.png are in {folder}")
+    note(f"audit.json, classes.png and samples.png are in {folder}")
 
 
 def _audit_text(found: Audit) -> str:
@@ -169,12 +186,12 @@ def download(as_json: bool) -> None:
 
     path = fetch()
     click.echo(json.dumps({"path": str(path)}) if as_json else path)
-    say("used from now on where no --data is given")
+    note("used from now on where no --data is given")
 
 
 @data_command.command(epilog="Example: fer-bench data export --data fer2013.csv --out fer2013-folders")
 @data_options
-@click.option("--out", required=True, metavar="DIR", help="A folder that is new or empty.")
+@click.option("--out", type=values.FOLDER, required=True, metavar="DIR", help="A folder that is new or empty.")
 @click.option(
     "--format",
     "picture",
@@ -183,9 +200,17 @@ def download(as_json: bool) -> None:
     show_default=True,
     help="png keeps every pixel; jpg changes them, so that duplicates and scores change too.",
 )
+@click.option("--dry-run", is_flag=True, help="Say how many images would be written, and write nothing.")
 @JSON_OPTION
 def export(
-    data: str | None, classes: str | None, labels: str, merge: tuple[str, ...], out: str, picture: Any, as_json: bool
+    data: str | None,
+    classes: str | None,
+    labels: str,
+    merge: tuple[str, ...],
+    out: str,
+    picture: Any,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Write the images as DIR/train|validation|test/EMOTION/ROW.png; without usages, as DIR/EMOTION/ROW.png.
 
@@ -197,7 +222,15 @@ def export(
     from ..data.export import export as write
 
     dataset = given_data(data, classes, labels, merge)
-    with click.progressbar(length=len(dataset), label="images", file=sys.stderr, update_min_steps=500) as bar:
-        write(dataset, Path(out), format=picture, progress=bar.update)
+    if not dry_run:
+        hidden = loudness() < 0
+        with click.progressbar(
+            length=len(dataset), label="images", file=sys.stderr, update_min_steps=500, hidden=hidden
+        ) as bar:
+            write(dataset, Path(out), format=picture, progress=bar.update)
     facts = {"folder": out, "format": picture, "images": len(dataset), "digest": dataset.digest}
-    click.echo(json.dumps(facts, indent=1) if as_json else f"{len(dataset):,} images in {out}")
+    click.echo(
+        json.dumps(facts, indent=1)
+        if as_json
+        else f"{len(dataset):,} images in {out}{' (not written)' if dry_run else ''}"
+    )

@@ -12,7 +12,9 @@ import click
 
 from ..errors import InputError
 from ..hardware import host
-from .options import JSON_OPTION, PLUGIN_OPTION, RESULTS_OPTION
+from . import values
+from .command import Command
+from .options import DATA_VARIABLE, JSON_OPTION, PLUGIN_OPTION, RESULTS_OPTION
 
 ESSENTIAL = ("numpy", "scikit-learn", "xgboost", "keras")
 #: backend -> code that prints how many GPUs it sees, in a process of its own.
@@ -41,13 +43,16 @@ class Check(NamedTuple):
     advice: str = ""
 
 
-@click.command(epilog="Example: fer-bench doctor --data fer2013.csv")
-@click.option("--data", envvar="FER_BENCH_DATA", help="Data to look for.")
+@click.command(cls=Command, epilog="Example: fer-bench doctor --data fer2013.csv")
+@click.option("--data", type=values.FILE, envvar=DATA_VARIABLE, help="Data to look for.")
 @RESULTS_OPTION
 @PLUGIN_OPTION
 @JSON_OPTION
 def doctor_command(data: str | None, results: str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """Say what fer-bench sees here, what is missing, and what to do. Exits with 1 if something essential is broken."""
+    """Say what fer-bench sees here, what is missing, and what to do.
+
+    Exit codes: 0 all that is essential is there, 1 something essential is broken or a record can't be read.
+    """
     import json
 
     checks = [
@@ -166,7 +171,7 @@ def check_results(folder: Path) -> Check:
     problems = Store(folder).scan()[1] if folder.is_dir() else []
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        return Check("results", "note", f"{folder}: unreadable records", f"{problems[0]}{more}")
+        return Check("results", "broken", f"{folder}: unreadable records", f"{problems[0]}{more}")
     free = shutil.disk_usage(there).free / GIB
     advice = "" if free >= 2 else "all trained models take up to 2 GiB; --no-models keeps none"
     return Check("results", "note" if advice else "ok", f"{folder}, {free:.1f} GiB free", advice)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from ..errors import InputError
-from .options import RESULTS_OPTION, data_options, load_plugins, results_folder
-from .say import say
+from . import values
+from .command import Command
+from .options import (
+    DATA_VARIABLE,
+    OLD_NAMES,
+    PLUGIN_OPTION,
+    RESULTS_OPTION,
+    board_options,
+    data_under,
+    load_plugins,
+    results_folder,
+    stored_runs,
+    wanted_board,
+)
+from .say import note
 
 if TYPE_CHECKING:
     from ..data.splits import Split
@@ -16,22 +29,30 @@ if TYPE_CHECKING:
     from ..records.store import StoredRun
 
 
-@click.command(epilog="Example: fer-bench ensemble svm mini-xception:tuned --name mean-of-two --weights validation")
-@click.argument("runs", nargs=-1, required=True)
+@click.command(
+    cls=Command,
+    old=OLD_NAMES | {"--weights": "--weighting"},
+    epilog="Example: fer-bench ensemble svm mini-xception:tuned --name mean-of-two --weighting validation",
+)
+@click.argument("runs", nargs=-1, required=True, type=values.SYSTEM)
 @click.option("--name", required=True, help="What it is called on the board: lower-case letters, digits, '.', '_' and '-'.")  # fmt: skip
 @click.option("--choose", is_flag=True, help="Choose the members among RUNS, greedily, by validation accuracy.")
 @click.option(
-    "--weights",
+    "--weighting",
+    "weights",
     type=click.Choice(["equal", "validation"]),
     default="equal",
     show_default=True,
-    help="validation: those with the lowest validation log loss.",
+    help="How much each member counts; validation: as much as gives the lowest validation log loss.",
 )
-@click.option("--tta", is_flag=True, help="Average the predictions with test-time augmentation, too, and choose by them.")  # fmt: skip
-@click.option("--dataset", help="The board to take RUNS from, by its data set. [default: the first that has them]")
-@click.option("--split", help="The board to take RUNS from, by its split. [default: official, else the first]")
+@click.option("--with-tta", "tta", is_flag=True, help="Average the predictions with test-time augmentation, too, and choose by them.")  # fmt: skip
+@board_options
 @RESULTS_OPTION
-@data_options
+@click.option(
+    "--data", type=values.FILE, envvar=DATA_VARIABLE, help="The data of the runs, for the accuracy on unseen images."
+)
+@PLUGIN_OPTION
+@click.option("--dry-run", is_flag=True, help="Average and score, and keep nothing.")
 @click.option("--force", is_flag=True, help="Replace another ensemble of the same name, and make the same one again.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 def ensemble_command(
@@ -40,15 +61,14 @@ def ensemble_command(
     choose: bool,
     weights: Literal["equal", "validation"],
     tta: bool,
-    dataset: str | None,
-    split: str | None,
     results: str,
     data: str | None,
     classes: str | None,
-    labels: str,
-    merge: tuple[str, ...],
+    plugins: tuple[str, ...],
+    dry_run: bool,
     force: bool,
     as_json: bool,
+    **board: Any,
 ) -> None:
     """Average the stored predictions of RUNS, score the mean, and put it on the board.
 
@@ -56,9 +76,11 @@ def ensemble_command(
     the first digits of a job's key, or a run's folder. Whatever is chosen, members or weights, is chosen on the validation
     part alone. --data, where it is the data of the runs, is for the accuracy on unseen images.
 
-    Exit codes: 0 all went well, 2 wrong input.
+    Exit codes: 0 all went well, 1 a record can't be read, 2 wrong input.
     """
     root = results_folder(results)
+    import json
+
     from ..board.select import select
     from ..entries.ensemble import average
     from ..entries.named import check_name, commit
@@ -66,39 +88,44 @@ def ensemble_command(
     from ..records.store import Store
     from .tables import print_results
 
-    load_plugins()
+    load_plugins(plugins)
     store = Store(root)
-    stored, _ = store.scan()  # of what can't be read, print_results tells
+    stored, wanted = stored_runs(store), wanted_board(**board)
     check_name(name, stored, ENSEMBLE)
-    candidates = [run for given in runs for run in select(stored, given, dataset=dataset, split=split).runs]
+    candidates = [run for given in runs for run in select(stored, given, **wanted).runs]
     if len(candidates) == 1:
         raise InputError(f"{candidates[0].record.job.runner} is one run, which is no ensemble; name two or more")
-    at_hand, lacking = split_at_hand(candidates[0], data, classes, labels, merge)
+    at_hand, lacking = split_at_hand(candidates[0], data, classes)
     made = average(candidates, name, chosen=choose, weights=weights, tta=tta, split=at_hand)
     record, there = made.record, store.find(made.record.job)
     more = at_hand is not None and there is not None and there.scores and there.scores.accuracy_unseen is None
+    if dry_run:
+        note(f"{name} is not kept")
+        click.echo(json.dumps([record.model_dump()], indent=1) if as_json else members_text(record))
+        return
     if there is not None and not force and not more:
-        say(f"{name} is on the board already, of the same runs; --force makes it again")
+        note(f"{name} is on the board already, of the same runs; --force makes it again")
         record = there
     else:
         taken = "is on the board as another ensemble ({}), of other runs or weights; --force replaces it"
         commit(record, made.arrays, store, force, taken)
         if lacking:
-            say(f"no accuracy on unseen images: {lacking}")
+            note(f"no accuracy on unseen images: {lacking}")
     if not as_json:
         click.echo(members_text(record))
     print_results([record], store, record.job.dataset_digest, [record.job.split], as_json)
 
 
-def split_at_hand(
-    run: StoredRun, data: str | None, classes: str | None, labels: str, merge: tuple[str, ...]
-) -> tuple[Split | None, str]:
+def split_at_hand(run: StoredRun, data: str | None, classes: str | None) -> tuple[Split | None, str]:
     """The split that a run was scored on, where the data at hand is that of the run; else None, and what is missing."""
+    from ..data.dataset import is_embedded
     from ..data.load import load_dataset
     from ..data.splits import make_split
 
     job = run.record.job
-    dataset = load_dataset(data, scheme=labels, merge=merge, classes=classes)
+    dataset = load_dataset(data, classes=classes)
+    if not dataset.embedded or is_embedded(job.dataset):
+        dataset = data_under(dataset, job.classes)
     if dataset.digest == job.dataset_digest:
         split = make_split(dataset, job.split)
         if split.digest == job.split_digest:
@@ -107,7 +134,7 @@ def split_at_hand(
         return None, f"the same command with --data, which names {job.dataset}, adds it"
     return None, (
         f"{dataset.source} is not the data of these runs, {job.dataset} ({dataset.digest[:8]}, not "
-        f"{job.dataset_digest[:8]}); --data, --labels and --merge name that"
+        f"{job.dataset_digest[:8]}); --data names that"
     )
 
 

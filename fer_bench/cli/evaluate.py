@@ -5,26 +5,32 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import RunError
+from . import values
+from .command import Command
 from .options import (
     BACKEND_OPTION,
     CLASSES_OPTION,
     DEVICE_OPTION,
     PLUGIN_OPTION,
     RESULTS_OPTION,
+    board_options,
     load_plugins,
     numbers_told,
     results_folder,
+    stored_runs,
+    wanted_board,
 )
-from .say import say, say_reading, warn
+from .say import note, say, say_reading
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..board.select import System
     from ..data.dataset import Dataset
     from ..engine.job import Options
     from ..records.evaluation import Evaluation
@@ -32,9 +38,15 @@ if TYPE_CHECKING:
     from ..scores.foreign import View
 
 
-@click.command(epilog="Example: fer-bench evaluate mini-xception:tuned --data CK+48 --subject folder")
-@click.argument("run")
-@click.option("--data", required=True, help="The other set: image folder, CSV, zip, tar.gz, npz or parquet.")
+@click.command(
+    cls=Command,
+    old={"--dataset": "--board"},
+    epilog="Example: fer-bench evaluate mini-xception:tuned --data CK+48 --subject folder",
+)
+@click.argument("run", type=values.SYSTEM)
+@click.option(
+    "--data", type=values.FILE, required=True, help="The other set: image folder, CSV, zip, tar.gz, npz or parquet."
+)
 @CLASSES_OPTION
 @click.option(
     "--subject",
@@ -42,33 +54,33 @@ if TYPE_CHECKING:
     metavar="COLUMN|folder",
     help="What names the subject: a column, or EMOTION/SUBJECT/ folders.",
 )
-@click.option("--dataset", help="Where RUN is ambiguous: the data that it was trained on, as the board calls it.")
-@click.option("--split", help="Where RUN is ambiguous: the split that it was trained on.")
 @click.option(
     "--keep-training-images",
     is_flag=True,
     help="Score images that the model was trained on, too; they are left out else.",
 )
+@board_options
 @RESULTS_OPTION
 @DEVICE_OPTION
 @BACKEND_OPTION
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
 @PLUGIN_OPTION
+@click.option("--dry-run", is_flag=True, help="Say which models would be evaluated on how many images, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the evaluations, one for each seed, as JSON.")
 def evaluate_command(
     run: str,
     data: str,
     classes: str | None,
     subject: str,
-    dataset: str | None,
-    split: str | None,
     keep_training_images: bool,
     results: str,
     device: str,
     backend: str,
     threads: int | None,
     plugins: tuple[str, ...],
+    dry_run: bool,
     as_json: bool,
+    **board: Any,
 ) -> None:
     """Score the model of a run on another data set than the one it was trained on.
 
@@ -94,16 +106,17 @@ def evaluate_command(
     load_plugins(plugins)
     choose(device, backend)
     store = Store(root)
-    stored, problems = store.scan()
-    warn(problems)
-    system = select(stored, run, dataset=dataset, split=split)
+    system = select(stored_runs(store), run, **wanted_board(**board))
     spec = system.row.label
     for one in system.runs:
         check_model(one, spec)
     registry.get(system.row.runner)
     foreign, subjects = load_foreign(data, subject, classes)
-    say(f"{len(foreign):,} images of {foreign.source}{numbers_told(foreign, classes)}")
+    note(f"{len(foreign):,} images of {foreign.source}{numbers_told(foreign, classes)}")
     say_reading(foreign)
+    if dry_run:
+        print_plan(system, foreign, as_json)
+        return
     store.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
     options = Options(device=device, backend=backend, threads=threads, plugins=plugins)
@@ -137,6 +150,40 @@ def evaluated(
         except RunError as error:  # the model of another seed may do better
             say(str(error))
     return found
+
+
+def print_plan(system: System, foreign: Dataset, as_json: bool) -> None:
+    """Which models would predict which images at most (less those that they were trained on), and what they do not know."""
+    import json
+
+    from ..data.match import match
+
+    plans: list[dict[str, Any]] = []
+    for one in system.runs:
+        labels, dropped, missing = match(one.record.job.classes, foreign)
+        plans.append(
+            {
+                "key": one.record.job.key,
+                "runner": system.row.label,
+                "recipe": one.record.job.recipe,
+                "seed": one.record.job.seed,
+                "data": foreign.name,
+                "data_digest": foreign.digest,
+                "images": len(foreign),
+                "scored": int((labels >= 0).sum()),
+                "dropped": dropped,
+                "missing": missing,
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(plans, indent=1))
+        return
+    for plan in plans:
+        left_out = f"; dropped: {', '.join(plan['dropped'])}" if plan["dropped"] else ""
+        click.echo(
+            f"{plan['runner']} ({plan['recipe']}, seed {plan['seed']}, key {plan['key'][:8]}) would score at most "
+            f"{plan['scored']:,} of {plan['images']:,} images of {plan['data']}{left_out}"
+        )
 
 
 def text(evaluation: Evaluation) -> str:

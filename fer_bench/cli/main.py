@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import os
@@ -14,6 +13,8 @@ import click
 
 from .. import __version__
 from ..errors import InputError, RunError, is_disk_full
+from . import mistakes
+from .command import Group, given_as
 from .say import say
 
 #: command -> the module of fer_bench.cli that defines it (as ``<name>`` with dashes turned into underscores, plus "_command")
@@ -32,17 +33,8 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Imports a command's module when the command is used; errors of the user end with code 2 and one line."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
-            raise InputError(f"no command {args[0]!r}; {hint}")
-        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -72,8 +64,7 @@ class LazyGroup(click.Group):
             click.echo(error.format_message(), err=True)
             sys.exit(2)
         except click.UsageError as error:
-            where = error.ctx.command_path if error.ctx else "fer-bench"
-            say(f"{error.format_message().rstrip('.')}; see '{where} --help'")
+            say(refusal(error))
             sys.exit(2)
         except (InputError, click.ClickException) as error:
             say(str(error))
@@ -110,6 +101,22 @@ def stand_in_for_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def refusal(error: click.UsageError) -> str:
+    """What is wrong with the words of a command line, and what to type."""
+    if isinstance(error, click.BadParameter) and isinstance(error.param, click.Option) and error.ctx:
+        error.param_hint = given_as(error.ctx, error.param)
+    said = error.format_message().rstrip(".")
+    if error.ctx is None:
+        return f"{said}; see 'fer-bench --help'"
+    command, path = error.ctx.command, error.ctx.command_path
+    if isinstance(error, click.NoSuchOption):
+        names = [name for option in command.params for name in option.opts]
+        said = f"no option {error.option_name}{mistakes.did_you_mean(error.option_name, names)}"
+    elif isinstance(error, click.MissingParameter | click.BadOptionUsage):
+        said += mistakes.example(command)
+    return f"{said}; see '{path} --help'"
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={
@@ -119,6 +126,6 @@ def stand_in_for_streams() -> None:
     },
     epilog="Example: fer-bench run --all",
 )
-@click.version_option(__version__, prog_name="fer-bench")
+@click.version_option(__version__, "--version", "-V", prog_name="fer-bench", help="Show the version and exit.")
 def main() -> None:
     """Train facial-emotion-recognition models on one split, score them alike, rank them on one leaderboard."""

@@ -12,21 +12,25 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import click
 
 from ..engine import Observer
+from .say import QUIET, VERBOSE, loudness
 
 if TYPE_CHECKING:
     from ..engine.job import Job
     from ..records.record import RunRecord
 
-#: Seconds between two plain lines of one run.
-QUIET = 10.0
+#: Seconds between two plain lines of one run, at least.
+PAUSE = 10.0
 
 
 @contextmanager
 def observer() -> Iterator[Observer]:
-    """The observer that fits stderr."""
+    """The observer that fits stderr, and how much is to be said there."""
     stderr = cast("IO[str]", Sturdy(sys.stderr))
-    if not stderr.isatty():
-        yield Lines(stderr)
+    if loudness() <= QUIET:
+        yield Observer()
+        return
+    if loudness() >= VERBOSE or not stderr.isatty():
+        yield Lines(stderr, 0.0 if loudness() >= VERBOSE else PAUSE)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -99,8 +103,9 @@ def result_of(record: RunRecord) -> str:
 class Lines(Observer):
     """One line when a run begins, one now and then, one when it ends."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], pause: float = PAUSE) -> None:
         self.stream = stream
+        self.pause = pause
         self.prefix: dict[Job, str] = {}
         self.last: dict[Job, float] = {}
 
@@ -114,7 +119,7 @@ class Lines(Observer):
         click.echo(f"{self.prefix[job]}: {reason}", file=self.stream)
 
     def progressed(self, job: Job, event: Mapping[str, Any]) -> None:
-        if event.get("note") or time.monotonic() - self.last[job] >= QUIET:
+        if event.get("note") or time.monotonic() - self.last[job] >= self.pause:
             self.last[job] = time.monotonic()
             click.echo(f"{self.prefix[job]}: {state_of(event)}", file=self.stream)
 

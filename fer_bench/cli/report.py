@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import InputError, visible
-from .options import PLUGIN_OPTION, RESULTS_OPTION, load_plugins, results_folder
-from .say import say
+from . import values
+from .command import Command, tell_unreadable
+from .options import DATA_VARIABLE, PLUGIN_OPTION, RESULTS_OPTION, data_under, load_plugins, results_folder
+from .say import note, say
 
 if TYPE_CHECKING:
     from ..board.board import Board
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
     from ..records.store import StoredRun
 
 
-@click.command(epilog="Example: fer-bench report --results results")
+@click.command(cls=Command, epilog="Example: fer-bench report --results results")
 @RESULTS_OPTION
 @click.option(
-    "--data", envvar="FER_BENCH_DATA", help="The data of the runs, for pictures of the best model's worst mistakes."
+    "--data",
+    type=values.FILE,
+    envvar=DATA_VARIABLE,
+    help="The data of the runs, for pictures of the best model's worst mistakes.",
 )
 @PLUGIN_OPTION
 @click.option(
@@ -31,8 +36,11 @@ if TYPE_CHECKING:
     help="Write nothing: compute every score of every record again from its predictions; with the data of the runs at "
     "hand (--data), hold labels and scores on unseen images against that, too.",
 )
+@click.option("--dry-run", is_flag=True, help="Print the leaderboards, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON, one object a row.")
-def report_command(results: str, data: str | None, plugins: tuple[str, ...], verify: bool, as_json: bool) -> None:
+def report_command(
+    results: str, data: str | None, plugins: tuple[str, ...], verify: bool, dry_run: bool, as_json: bool
+) -> None:
     """Write README.md, index.html, published.md, leaderboard.csv and plots into the results folder; print the leaderboards.
 
     Where the data of a leaderboard is at hand, the faces that its best model gets wrong are drawn in sheets/, which git
@@ -65,20 +73,16 @@ def report_command(results: str, data: str | None, plugins: tuple[str, ...], ver
         return boards
 
     found, runs, unforeseen = spared(vouched.runs, ranked)
-    problems += [*vouched.problems, *unforeseen]
-    warn_of(problems)
+    tell_unreadable([*problems, *vouched.problems, *unforeseen])
+    if dry_run:
+        if not runs:
+            raise InputError(f"no records in {root}; `fer-bench run` makes some")
+        click.echo(tables(found, as_json))
+        return
     written = write_report(root, runs, infos, at_hand(found, data), found)
-    warn_of(written.problems)
+    tell_unreadable(written.problems)
     click.echo(tables(written.boards, as_json))
-    say(f"{len(written.paths)} files written; look at {root / 'index.html'} or read {root / 'README.md'}")
-    if problems or written.problems:
-        sys.exit(1)
-
-
-def warn_of(problems: Iterable[str]) -> None:
-    """A line for each record or file that is left out."""
-    for problem in dict.fromkeys(problems):
-        say(problem)
+    note(f"{len(written.paths)} files written; look at {root / 'index.html'} or read {root / 'README.md'}")
 
 
 def verified(root: Path, stored: Sequence[StoredRun], problems: Sequence[str], data: str | None) -> int:
@@ -88,7 +92,7 @@ def verified(root: Path, stored: Sequence[StoredRun], problems: Sequence[str], d
 
     if not stored and not problems:
         raise InputError(f"no records in {root}; `fer-bench run` makes some")
-    warn_of(problems)
+    tell_unreadable(problems)
     datasets, lacking = brought(boards(run.record for run in stored), data)
     if lacking:
         say(f"labels and unseen images are not checked without the data: {lacking}")
@@ -118,7 +122,7 @@ def at_hand(boards: Iterable[Board], path: str | None) -> dict[str, Dataset]:
     """The data of these leaderboards, by digest, as far as it is here; says in a line of which it is not."""
     found, lacking = brought([board for board in boards if any(row.rank for row in board.rows)], path)
     if lacking:
-        say(f"no pictures of mistakes without the data: {lacking}")
+        note(f"no pictures of mistakes without the data: {lacking}")
     return found
 
 
@@ -145,7 +149,6 @@ def data_of(board: Board, path: str | None) -> Dataset | None:
     """What is at hand under a board's labels: the embedded set, ``path`` or what was downloaded; None without any."""
     from ..data.dataset import is_embedded
     from ..data.load import find, load_dataset
-    from ..data.schemes import SCHEMES, apply_scheme
     from ..data.synthetic import synthetic
 
     if is_embedded(board.dataset):
@@ -154,8 +157,4 @@ def data_of(board: Board, path: str | None) -> Dataset | None:
         dataset = load_dataset(path)
     else:
         return None
-    if dataset.classes == board.classes:
-        return dataset
-    merges = [name for name in board.classes if "+" in name]
-    emotions = {part for name in board.classes for part in name.split("+")}
-    return apply_scheme(dataset, "six" if emotions == set(SCHEMES["six"]) else "seven", merges)
+    return data_under(dataset, board.classes)

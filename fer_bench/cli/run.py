@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ..errors import InputError
-from . import announce
+from . import announce, values
+from .command import Command
 from .options import (
     BACKEND_OPTION,
     DEVICE_OPTION,
     PLUGIN_OPTION,
     RESULTS_OPTION,
-    Seconds,
     data_options,
     given_data,
     load_plugins,
     numbers_told,
 )
-from .say import say, say_reading
+from .say import note, say, say_pending, say_reading
 from .tables import print_plan, print_results
 
 if TYPE_CHECKING:
@@ -37,35 +38,50 @@ if TYPE_CHECKING:
 DEMO_JOBS = 4
 
 
-def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from ..api import registry
-
-    registry.load_plugins()
-    return [name for name in registry.names() if name.startswith(incomplete)]
-
-
-@click.command(epilog="Example: fer-bench run svm mlp 'stacked-cnn[n=3]' --data fer2013.csv --split official --seeds 3")
-@click.argument("names", nargs=-1, shell_complete=_complete_runner)
+@click.command(
+    cls=Command,
+    epilog="Example: fer-bench run svm mlp 'stacked-cnn[n=3]' --data fer2013.csv --split official --seeds 3",
+)
+@click.argument("names", nargs=-1, type=values.RUNNER)
 @click.option("--all", "everything", is_flag=True, help="Every runner, plugins included.")
 @data_options
 @RESULTS_OPTION
 @click.option(
     "--split",
     "splits",
+    type=values.SPLIT,
     multiple=True,
     default=("official",),
     show_default=True,
     help="official, holdout-20, notebook, notebook-90-10, kfold-5 (all its folds), kfold-5-0, ...",
 )
-@click.option("--recipe", default="published", show_default=True, help="published, tuned, another one, or all.")
-@click.option("--balance", type=click.Choice(["none", "weights", "oversample"]), default="none", show_default=True)
-@click.option("--fill", metavar="PATH", help="A second data set that fills the smaller classes of the training part.")
+@click.option(
+    "--recipe",
+    type=values.RECIPE,
+    default="published",
+    show_default=True,
+    help="published, tuned, another one, or all; NAME:RECIPE says it for one runner.",
+)
+@click.option(
+    "--balance",
+    type=click.Choice(["none", "weights", "oversample"]),
+    default="none",
+    show_default=True,
+    help="weights: rare emotions count more; oversample: their images are repeated.",
+)
+@click.option("--fill", type=values.FILE, help="A second data set that fills the smaller classes of the training part.")
 @click.option(
     "--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many seeds a runner: 0, 1, ..."
 )
 @click.option("--epochs", type=click.IntRange(1), help="At most so many epochs (of each stage; rounds for boosting).")
 @click.option("--limit", type=click.IntRange(1), help="Rows per class of train and validation, for a quick look.")
-@click.option("--weights", default="auto", show_default=True, help="auto, imagenet, random, or a weights file.")
+@click.option(
+    "--weights",
+    type=values.WEIGHTS,
+    default="auto",
+    show_default=True,
+    help="What a training starts from: auto, imagenet, random, or a weights file.",
+)
 @click.option(
     "--checkpoint",
     type=click.Choice(["validation", "test"]),
@@ -93,13 +109,14 @@ def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: s
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of a run. [default: all cores]")
 @click.option(
     "--jobs",
+    "-j",
     type=click.IntRange(1),
     help="Runs at a time, the cores divided among them. [default: 1; embedded set: 4]",
 )
-@click.option("--timeout", type=Seconds(), help="Seconds that a run may take; 0: no limit.")
+@click.option("--timeout", type=values.SECONDS, help="Seconds that a run may take; 0, the default: no limit.")
 @click.option(
     "--stall",
-    type=Seconds(),
+    type=values.SECONDS,
     default=1800,
     show_default=True,
     help="Seconds that a run may neither report progress nor use the processor before it is ended; 0: no limit.",
@@ -111,7 +128,12 @@ def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: s
     show_default=True,
     help="Try again so often what crashed or was killed, and with half the batch what ran out of memory.",
 )
-@click.option("--tensorboard", metavar="DIR", help="Write TensorBoard logs there; needs the extra `tensorboard`.")
+@click.option(
+    "--tensorboard",
+    type=values.FOLDER,
+    metavar="DIR",
+    help="Write TensorBoard logs there; needs the extra `tensorboard`.",
+)
 @click.option(
     "--keep-epochs",
     is_flag=True,
@@ -148,8 +170,8 @@ def run_command(
 ) -> None:
     """Train runners, score them, keep a record of each, print the leaderboard.
 
-    NAMES are runners (fer-bench list), with parameters where wanted: 'stacked-cnn[n=3]'. What is done already is not
-    done again. Without --data, FER_BENCH_DATA or `fer-bench data download`, runs on the embedded synthetic set with few
+    NAMES are runners (fer-bench list), with parameters and a recipe where wanted: 'stacked-cnn[n=3]:tuned'. What is done
+    already is not done again. Without --data, FER_BENCH_DATA or `fer-bench data download`, runs on the embedded synthetic set with few
     epochs.
 
     Exit codes: 0 all went well, 1 a run failed, 2 wrong input, 130 interrupted.
@@ -165,15 +187,15 @@ def run_command(
     check_ranges({"jobs": jobs})
     check_words(names, everything, chosen)
     load_plugins(chosen.plugins)
+    check_words(names, everything, chosen)
     device = check_device(chosen, jobs)
-    for name in names:
-        registry.get(registry.parse(name)[0])
     dataset = given_data(data, classes, labels, merge)
     other = load_dataset(fill) if fill else None
     if other is not None:
-        say(f"fill: {other.source}{numbers_told(other, None)}")
+        note(f"fill: {other.source}{numbers_told(other, None)}")
         say_reading(other)
     planned = plan(dataset, names or registry.specs(), splits, chosen, fill_from=other, explicit=bool(names))
+    say_pending()
     announce.demo(dataset, chosen)
     announce.left_out(planned, names, chosen)
     store = Store(Path(results))
@@ -188,19 +210,36 @@ def run_command(
     announce.retrained(steps, chosen)
     announce.done(steps)
     records, interrupted = go(steps, store, chosen, jobs or default_jobs(dataset, device), fail_fast)
-    known = [step.problem for step in steps if step.problem]
-    print_results(records, store, dataset.digest, sorted({step.job.info.split for step in steps}), as_json, known)
+    print_results(records, store, dataset.digest, sorted({step.job.info.split for step in steps}), as_json)
     leave(steps, records, interrupted)
 
 
 def check_words(names: Sequence[str], everything: bool, options: Options) -> None:
-    """Raises InputError for no runner or more than all of them, a weights file that is not there, or no TensorBoard."""
+    """Raises InputError where the words can't be meant so: no runner or more than all of them, a word that is no runner, two
+    statements of one recipe, a weights file that is not there, no TensorBoard.
+    """
+    from ..api import registry
     from ..training.tensorboard import check_tensorboard
+    from .mistakes import check_recipe, check_runners, is_runner
 
     if everything and names:
         raise InputError(f"--all already means every runner: leave it out, or {' '.join(names)}")
+    context = click.get_current_context()
+    if not everything and not names and is_runner(context.params.get("data") or ""):
+        data = context.params["data"]
+        raise InputError(f"--data {data}: that is a runner, and no data; type: fer-bench run {data} --data PATH")
     if not everything and not names:
         raise InputError("name some runners, or --all; `fer-bench list` shows them")
+    check_runners(names, {option for param in context.command.params for option in param.opts})
+    specs = [registry.parse(name) for name in names]
+    for spec in specs:
+        registry.make(spec.model, spec.recipe)
+        said = context.get_parameter_source("recipe") is ParameterSource.COMMANDLINE
+        if spec.recipe and said and spec.recipe != options.recipe:
+            raise InputError(
+                f"{spec.model}:{spec.recipe} names a recipe, and --recipe {options.recipe} another; leave one of them out"
+            )
+    check_recipe(options.recipe, [spec.model for spec in specs if not spec.recipe])
     if options.weights not in ("auto", "imagenet", "random") and not Path(options.weights).is_file():
         raise InputError(f"--weights {options.weights}: no such file; or give auto, imagenet or random")
     if options.tensorboard:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import values
+from .command import Command
 from .options import JSON_OPTION, PLUGIN_OPTION, load_plugins
+from .say import note
 
 if TYPE_CHECKING:
     from ..api.runner import Runner
 
 
-@click.command(epilog="Example: fer-bench list --json")
+@click.command(cls=Command, epilog="Example: fer-bench list --json")
 @PLUGIN_OPTION
 @JSON_OPTION
 def list_command(plugins: tuple[str, ...], as_json: bool) -> None:
@@ -63,14 +66,14 @@ def fitting(rows: list[list[str]]) -> list[int | None] | None:
     return [None, None, None, left * 2 // 3, left - left * 2 // 3]
 
 
-@click.command(epilog="Example: fer-bench info mlp --json")
-@click.argument("name")
+@click.command(cls=Command, epilog="Example: fer-bench info 'stacked-cnn[n=3]:tuned' --json")
+@click.argument("name", type=values.RUNNER)
 @PLUGIN_OPTION
 @JSON_OPTION
 def info_command(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """Show everything about one runner: source, published figures, recipes, parameters, notes.
 
-    NAME may carry parameters, as in 'stacked-cnn[n=3]'.
+    NAME may carry parameters and a recipe, as in 'stacked-cnn[n=3]:tuned'; of its recipes, that alone is shown then.
     """
     import json
     import os
@@ -81,7 +84,7 @@ def info_command(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     load_plugins(plugins)
     with silent_libraries():
-        facts = describe(registry.make(name))
+        facts = describe(registry.make(name), registry.parse(name).recipe)
     click.echo(json.dumps(facts, indent=1) if as_json else as_text(facts))
 
 
@@ -100,8 +103,8 @@ def silent_libraries() -> Iterator[None]:
         os.close(nowhere)
 
 
-def describe(runner: Runner) -> dict[str, Any]:
-    """All that is known of a runner, ready for JSON.
+def describe(runner: Runner, only: str = "") -> dict[str, Any]:
+    """All that is known of a runner, ready for JSON; of its recipes all, or one of that name ``only``.
 
     ``parameters`` and ``macs`` (of one image) are counts, None where they mean nothing; ``settings`` what a user may set.
     """
@@ -121,6 +124,7 @@ def describe(runner: Runner) -> dict[str, Any]:
         "recipes": {
             name: {**asdict(recipe), "options": dict(recipe.options), "digest": recipe.digest()}
             for name, recipe in runner.recipes.items()
+            if only in ("", name)
         },
     }
 
@@ -173,15 +177,34 @@ def _pairs(values: dict[str, Any], separator: str = ", ") -> str:
     return separator.join(f"{name}={value}" for name, value in values.items())
 
 
-@click.command(epilog="Example: fer-bench new-runner my-runner --kind keras")
+@click.command(cls=Command, epilog="Example: fer-bench new-runner my-runner --kind keras")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(["sklearn", "keras"]), default="sklearn", show_default=True)
-@click.option("--out", default=".", show_default=True, metavar="DIR", help="Folder in which the package is made.")
-def new_runner_command(name: str, kind: str, out: str) -> None:
+@click.option(
+    "--kind",
+    type=click.Choice(["sklearn", "keras"]),
+    default="sklearn",
+    show_default=True,
+    help="What the runner is built with.",
+)
+@click.option(
+    "--out",
+    type=values.FOLDER,
+    default=".",
+    show_default=True,
+    metavar="DIR",
+    help="Folder in which the package is made.",
+)
+@PLUGIN_OPTION
+@click.option("--dry-run", is_flag=True, help="Check the name and the folder, and write nothing.")
+@JSON_OPTION
+def new_runner_command(name: str, kind: str, out: str, plugins: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Write a package with a runner of your own, ready to install: DIR/fer-bench-NAME."""
+    import json
+
     from .scaffold import create
 
-    load_plugins(())
-    folder = create(name, kind, Path(out))
-    click.echo(folder)
-    click.echo(f"Next: cd {folder} && pip install -e '.[test]' && pytest && fer-bench run {name}", err=True)
+    load_plugins(plugins)
+    folder = create(name, kind, Path(out), dry_run=dry_run)
+    click.echo(json.dumps({"name": name, "folder": str(folder), "written": not dry_run}) if as_json else folder)
+    if not dry_run:
+        note(f"next: cd {folder} && pip install -e '.[test]' && pytest && fer-bench run {name}")

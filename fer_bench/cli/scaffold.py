@@ -12,8 +12,8 @@ from ..errors import InputError
 TEMPLATES = Path(__file__).parent / "templates" / "plugin"
 
 
-def create(name: str, kind: str, parent: Path) -> Path:
-    """Makes ``parent/fer-bench-<name>``, whole or not at all, and returns it.
+def create(name: str, kind: str, parent: Path, dry_run: bool = False) -> Path:
+    """Makes ``parent/fer-bench-<name>``, whole or not at all, and returns it; in a ``dry_run`` only checks that it could.
 
     Args:
         name: the runner's name, which nobody has yet.
@@ -36,6 +36,8 @@ def create(name: str, kind: str, parent: Path) -> Path:
     folder = parent / f"fer-bench-{name}"
     if folder.exists():
         raise InputError(f"{folder} exists already; choose another name, another --out, or remove it")
+    if dry_run:
+        return folder
     module = "fer_bench_" + name.replace("-", "_").replace(".", "_")
     words = {
         "name": name,

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .options import PLUGIN_OPTION, RESULTS_OPTION, SEED, data_options, given_data, load_plugins
-from .say import say
+from . import values
+from .command import Command
+from .options import PLUGIN_OPTION, RESULTS_OPTION, SEED, data_options, given_data, load_plugins, stored_runs
+from .say import note as tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,16 +24,20 @@ if TYPE_CHECKING:
     from ..scores.metrics import Scores
 
 
-@click.command(epilog="Example: fer-bench score predictions.csv --name my-net --data fer2013.csv")
+@click.command(cls=Command, epilog="Example: fer-bench score predictions.csv --name my-net --data fer2013.csv")
 @click.argument("predictions", type=click.Path(path_type=Path))
 @click.option("--name", help="What the system is called on the board: lower-case letters, digits, '.', '_' and '-'.")
 @data_options
-@click.option("--split", help="The split whose test part was predicted. [default: official; with --epoch the run's]")
+@click.option(
+    "--split",
+    type=values.SPLIT,
+    help="The split whose test part was predicted. [default: official; with --epoch the run's]",
+)
 @click.option(
     "--epoch",
     type=click.IntRange(1),
     metavar="N",
-    help="PREDICTIONS is the folder of a run made with --keep-epochs: load and score that epoch of it.",
+    help="PREDICTIONS names a run made with --keep-epochs, or its folder: load and score that epoch of it.",
 )
 @RESULTS_OPTION
 @click.option("--seed", type=SEED, help="Which of several trainings it is. [default: 0; with --epoch the run's]")
@@ -68,7 +74,7 @@ def score_command(
     With --epoch the run's model predicts the test part with the weights of that epoch. Its row says which epoch of what it
     is, chosen by hand, and has no rank: whoever chose it may have seen test figures. Without --name it is only scored.
 
-    Exit codes: 0 all went well, 2 wrong input.
+    Exit codes: 0 all went well, 1 a record can't be read, 2 wrong input.
     """
     from ..entries.by_hand import kept_run
     from ..entries.external import commit
@@ -77,7 +83,7 @@ def score_command(
     from ..records.store import Store
     from .tables import print_results
 
-    run = None if epoch is None else kept_run(predictions, epoch)
+    run = None if epoch is None else kept_run(run_folder(predictions, Path(results)), epoch)
     split = split or (run.record.job.split if run else "official")
     dry_run = dry_run or (run is not None and name is None)
     if name is None and not dry_run:
@@ -85,7 +91,7 @@ def score_command(
     load_plugins(plugins)
     store = Store(Path(results))
     if name is not None:
-        check_name(name, store.scan()[0], EXTERNAL)
+        check_name(name, stored_runs(store), EXTERNAL)
     dataset = given_data(data, classes, labels, merge)
     parts = one_split(dataset, split)
     if run is None or epoch is None:
@@ -115,10 +121,26 @@ def outside(
     from ..entries.external import score_file
 
     numbers = row_numbers(predictions, data, labels, classes)
-    scored = score_file(predictions, dataset, split, **about, numbers=numbers, files=row_files(data))
+    scored = score_file(
+        predictions, dataset, split, **about, numbers=numbers, files=row_files(data, classes), order=classes
+    )
     for line in scored.notes:
-        say(line)
+        tell(line)
     return scored
+
+
+def run_folder(given: Path, results: Path) -> Path:
+    """The folder of a run, which may be named as ``board.select.select`` understands it."""
+    from ..board.select import select
+    from ..records.store import Store
+
+    if given.exists() or len(given.parts) > 1:
+        return given
+    runs = select(stored_runs(Store(results)), str(given)).runs
+    if len(runs) > 1:
+        keys = ", ".join(run.record.job.key[:8] for run in runs)
+        raise InputError(f"{given} has {len(runs)} seeds; name one of them by its key: {keys}")
+    return runs[0].folder
 
 
 def kept_epoch(

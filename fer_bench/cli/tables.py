@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .say import say, warn
+from .command import tell_unreadable
+from .options import stored_runs
+from .say import note
 
 if TYPE_CHECKING:
     from ..engine import Step
@@ -62,9 +64,8 @@ def print_results(
     dataset_digest: str,
     splits: Sequence[str],
     as_json: bool,
-    known: Sequence[str | None] = (),
 ) -> None:
-    """The leaderboards that these runs belong to, from all records of the store; ``known`` problems are not told again."""
+    """The leaderboards that these runs belong to, from all records of the store."""
     import json
 
     if as_json:
@@ -78,11 +79,11 @@ def print_results(
     def belongs(run: StoredRun) -> bool:
         return run.record.job.dataset_digest == dataset_digest and run.record.job.split in splits
 
-    runs, problems = store.scan()
+    runs = stored_runs(store)
     here = held(run for run in runs if belongs(run))
-    warn(line for line in dict.fromkeys([*problems, *here.problems]) if line not in known)
+    tell_unreadable(here.problems)
     standing = [*here.runs, *(run for run in runs if not belongs(run))]
     for board in boards([run.record for run in standing], registry.infos()):
         if board.dataset_digest == dataset_digest and board.split in splits:
             click.echo(f"\n{ranked(board, here.predictions).text()}")
-    say(f"records in {store.root}; `fer-bench report` writes tables and pictures")
+    note(f"records in {store.root}; `fer-bench report` writes tables and pictures")

@@ -99,7 +99,7 @@ def load_foreign(path: str | Path, subject: str = "", classes: str | None = None
     return synthetic(), None
 
 
-def row_files(path: str | Path | None = None) -> tuple[str, ...] | None:
+def row_files(path: str | Path | None = None, classes: str | None = None) -> tuple[str, ...] | None:
     """The image file of each row of the data that ``load_dataset`` finds; None where the data is no folder of images.
 
     Each is a path below the folder, or in the archive, with "/" between its parts. Rows are those before a label scheme
@@ -108,10 +108,11 @@ def row_files(path: str | Path | None = None) -> tuple[str, ...] | None:
     Raises:
         InputError: as ``load_dataset`` does.
     """
+    from .orders import order_of
     from .reader import read_files
 
     found, _ = find(path)
-    return None if found is None else read_files(found)
+    return None if found is None else read_files(found, order_of(classes) if classes else None)
 
 
 def find(path: str | Path | None) -> tuple[Path | None, str]:

@@ -46,7 +46,7 @@ def read_foreign(path: Path, subject: str = "", order: Order | None = None) -> t
     return _dataset(path, faces), faces.subjects
 
 
-def read_files(path: Path) -> tuple[str, ...] | None:
+def read_files(path: Path, order: Order | None = None) -> tuple[str, ...] | None:
     """The file that each row of a data set was read from, as its path below the folder or in the archive.
 
     None where the rows are those of a table, or of arrays. Nothing is decoded.
@@ -54,7 +54,7 @@ def read_files(path: Path) -> tuple[str, ...] | None:
     Raises:
         InputError: as ``read`` does.
     """
-    return _read(path, Reading(listing=True)).files
+    return _read(path, Reading(listing=True, order=order)).files
 
 
 def _dataset(path: Path, faces: Faces) -> Dataset:

@@ -34,14 +34,14 @@ class Options:
     """What a user can say about all the runs of one plan; the fields are the options of ``fer-bench run``.
 
     ``recipe`` "all" takes every recipe of a runner. ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the
-    rows per class of the training and validation parts; the test part is always whole. ``timeout`` is in seconds an
-    attempt, and counts the worker's own time; ``stall`` is how many seconds it may neither report progress nor use the
-    processor (None or 0 of either: as long as it likes); ``retries`` is how often what can pass is tried again. ``checkpoint``
-    "test" lets the test part pick the epoch, to measure what that is worth; such runs are never ranked.
-    ``train_scores`` "on" adds the scores of the training part, "auto" does so for recipes named "published".
-    ``keep_epochs`` keeps the weights of each epoch that was the best so far, for ``fer-bench score RUN --epoch N``; it
-    is no part of a job's key. ``tta`` "flip" or "ten-crop" adds the scores with test-time augmentation to those
-    without.
+    rows per class of the training and validation parts; the test part is always whole. ``timeout`` (None or 0: no
+    limit) is in seconds an attempt, and counts the worker's own time; ``stall`` is how many seconds it may neither
+    report progress nor use the processor (None or 0: as long as it likes); ``retries`` is how often what can pass is
+    tried again. ``checkpoint`` "test" lets the test part pick the epoch, to measure what that is worth; such runs are
+    never ranked. ``train_scores`` "on" adds the scores of the training part, "auto" does so for recipes named
+    "published". ``keep_epochs`` keeps the weights of each epoch that was the best so far, for ``fer-bench score RUN
+    --epoch N``; it is no part of a job's key. ``tta`` "flip" or "ten-crop" adds the scores with test-time
+    augmentation to those without.
     """
 
     recipe: str = "published"
@@ -105,23 +105,6 @@ def seed_key(info: JobInfo) -> str:
     return info.key if info.checkpoint == "validation" else key_of(info.model_dump() | {"checkpoint": "validation"})
 
 
-def recipes_of(runner: type[Runner], wanted: str, spec: str, explicit: bool) -> list[str]:
-    """The recipes of a runner that "all", "published" or another name stands for.
-
-    Without an explicit request for this runner, one that lacks the recipe takes its first one if "published" was asked
-    for (it has no published source), and none otherwise.
-    """
-    if wanted == "all":
-        return list(runner.recipes)
-    if wanted in runner.recipes:
-        return [wanted]
-    if wanted == "published":
-        return [next(iter(runner.recipes))]
-    if explicit:
-        raise InputError(f"runner {spec} has no recipe {wanted!r}; it has {', '.join(runner.recipes)}")
-    return []
-
-
 def picks_epoch(runner: type[Runner]) -> bool:
     """Whether a runner trains in epochs (or rounds), of which one is kept."""
     return "epochs" in runner.uses
@@ -164,7 +147,8 @@ def plan(
                 "has nothing to keep there; --checkpoint test lets the test part do so"
             )
         for spec in specs:
-            name, params = registry.parse(spec)
+            asked = registry.parse(spec)
+            name, params = asked.runner, asked.params
             runner_class = registry.get(name)
             if options.checkpoint == "test" and not picks_epoch(runner_class):
                 if explicit:
@@ -178,7 +162,7 @@ def plan(
                 held_out = dataset.images[np.concatenate([split.validation, split.test])]
                 check_fill(dataset.labels[split.train], fill_from, dataset.classes, avoid=held_out)
                 filled.add((split_name, budget.limit))
-            for recipe in recipes_of(runner_class, options.recipe, spec, explicit):
+            for recipe in registry.recipes_of(asked, options.recipe, explicit):
                 runner = runner_class(recipe, **params)
                 on_train = asked_for(options.train_scores, recipe)
                 _check_weights(runner, options.weights)
@@ -187,7 +171,7 @@ def plan(
                 check_count(len(jobs) + options.seeds)
                 for seed in range(options.seeds):
                     info = info_of(fields, seed)
-                    jobs.setdefault(info.key, Job(info, spec, dataset, split, fill_from, options.tta, on_train))
+                    jobs.setdefault(info.key, Job(info, asked.model, dataset, split, fill_from, options.tta, on_train))
     if not jobs:
         what = " and picks an epoch" if options.checkpoint == "test" else ""
         raise InputError(f"no runner has a recipe {options.recipe!r}{what}; `fer-bench list` shows what each has")

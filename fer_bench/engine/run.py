@@ -36,7 +36,7 @@ def run(
     """Trains and scores runners, as ``fer-bench run`` does; all of them where ``names`` is None.
 
     Args:
-        names: runner names, with parameters in brackets where wanted: ``"stacked-cnn[n=3]"``.
+        names: runner names, with parameters and a recipe where wanted: ``"stacked-cnn[n=3]:tuned"``.
         data: a data set's path, or None to find it as the command line does.
         splits: names of splits; "kfold-5" stands for its five folds.
         results: the results folder.

@@ -136,7 +136,7 @@ def _check(runs: Sequence[StoredRun]) -> None:
             f"{digest[:8]}"
             for (digest, _, classes), run in boards.items()
         )
-        raise InputError(f"an ensemble is of one board: {there}; --dataset and --split choose one")
+        raise InputError(f"an ensemble is of one board: {there}; --board and --split choose one")
 
 
 def _common_method(runs: Sequence[StoredRun]) -> Literal["flip", "ten-crop"]:
@@ -144,11 +144,11 @@ def _common_method(runs: Sequence[StoredRun]) -> Literal["flip", "ten-crop"]:
     without = [_title(run) for run in runs if not run.record.tta]
     if without:
         raise InputError(
-            f"--tta: no predictions with it for {', '.join(without)}; `fer-bench run` with --tta adds them"
+            f"--with-tta: no predictions with it for {', '.join(without)}; `fer-bench run` with --tta adds them"
         )
     if len(methods) > 1:
         there = ", ".join(f"{method} of {_title(run)}" for method, run in sorted(methods.items()))
-        raise InputError(f"--tta: not the same for all: {there}; run them with the same --tta")
+        raise InputError(f"--with-tta: not the same for all: {there}; run them with the same --tta")
     return next(iter(methods))
 
 
@@ -157,13 +157,13 @@ def _validation(runs: Sequence[StoredRun], *, tta: bool) -> Answers:
     for run in runs:
         if not _has_validation(run):
             raise InputError(
-                f"{_title(run)} has no validation predictions to choose by; leave it out, or --choose and --weights"
+                f"{_title(run)} has no validation predictions to choose by; leave it out, or --choose and --weighting"
             )
     found = _stacked(runs, "validation", tta=tta)
     if found is None:
         raise InputError(
             "the runs have not the same validation part, as some had --limit: nothing can be chosen by it; leave out "
-            "--choose and --weights"
+            "--choose and --weighting"
         )
     return found
 

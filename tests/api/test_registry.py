@@ -136,19 +136,37 @@ def test_a_name_like_no_other_points_at_plugins():
 @pytest.mark.parametrize(
     ("spec", "parsed"),
     [
-        ("svm", ("svm", {})),
-        ("stacked-cnn[n=2,m=3]", ("stacked-cnn", {"n": "2", "m": "3"})),
-        (" stacked-cnn[ n = 2 , filters = 32-64 ] ", ("stacked-cnn", {"n": "2", "filters": "32-64"})),
-        ("svm[C=1e-3]", ("svm", {"C": "1e-3"})),
+        ("svm", ("svm", {}, "")),
+        ("svm:tuned", ("svm", {}, "tuned")),
+        ("stacked-cnn[n=2,m=3]", ("stacked-cnn", {"n": "2", "m": "3"}, "")),
+        (" stacked-cnn[ n = 2 , filters = 32-64 ] ", ("stacked-cnn", {"n": "2", "filters": "32-64"}, "")),
+        ("svm[C=1e-3]:tuned", ("svm", {"C": "1e-3"}, "tuned")),
+        ("mine[at=10:30]", ("mine", {"at": "10:30"}, "")),
     ],
 )
-def test_a_spec_is_a_name_and_parameters(spec, parsed):
+def test_a_spec_is_a_name_parameters_and_a_recipe(spec, parsed):
     assert registry.parse(spec) == parsed
 
 
 @pytest.mark.parametrize(
     "spec",
-    ["", "svm[", "svm]", "svm[]", "svm[n]", "svm[n=]", "svm[=2]", "svm[n=1,n=2]", "svm[n=1,]", "svm[n=1]x", "a b"],
+    [
+        "",
+        "svm[",
+        "svm]",
+        "svm[]",
+        "svm[n]",
+        "svm[n=]",
+        "svm[=2]",
+        "svm[n=1,n=2]",
+        "svm[n=1,]",
+        "svm[n=1]x",
+        "a b",
+        "svm:",
+        ":tuned",
+        "svm:a:b",
+        "svm:tuned[n=1]",
+    ],
 )
 def test_malformed_specs_are_refused(spec):
     with pytest.raises(InputError, match="runner"):
@@ -170,6 +188,8 @@ def test_make_turns_text_into_the_parameters_types():
         ("mine[deep=perhaps]", "", "true or false"),
         ("mine", "tuned", "no recipe 'tuned'; it has default"),
         ("mine[recipe=tuned]", "", "--recipe"),
+        ("mine:tuned", "", "no recipe 'tuned'; it has default"),
+        ("mine:tuned", "default", "says recipe tuned, and the recipe asked for is default"),
     ],
 )
 def test_make_says_what_is_wrong(spec, recipe, words):

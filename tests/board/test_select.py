@@ -83,3 +83,56 @@ def test_data_and_splits_without_runs_are_named(stored):
 def test_a_board_that_has_it_not_is_named_in_vain(stored):
     with pytest.raises(InputError, match="no run called 'mlp'; there are svm"):
         select(stored, "mlp", split="notebook")
+
+
+SIX = ("anger", "disgust", "happiness", "neutral", "sadness", "surprise")
+
+
+@pytest.fixture
+def two_boards(stored, tmp_path):
+    six = record("svm", 0.7, dataset="fer2013-six", dataset_digest="d6", classes=list(SIX))
+    return [*stored, StoredRun(six, tmp_path / "six")]
+
+
+def test_the_emotions_choose_the_board(two_boards):
+    assert select(two_boards, "svm").board.dataset == "fer2013"
+    assert select(two_boards, "svm", classes=SIX).board.dataset == "fer2013-six"
+    assert select(two_boards, "svm", classes=reversed(SIX)).board.dataset == "fer2013-six"
+    with pytest.raises(InputError, match="no run called 'mlp'; there are svm"):
+        select(two_boards, "mlp", classes=SIX)
+    with pytest.raises(InputError, match=r"no runs on .*emotions anger, happiness; there are fer2013 official"):
+        select(two_boards, "svm", classes=("anger", "happiness"))
+
+
+@pytest.mark.parametrize("board", [{"split": "notebook"}, {"dataset": "ck"}, {"classes": SIX}])
+def test_a_run_that_is_not_on_the_board_that_is_wanted_is_refused(stored, board):
+    with pytest.raises(InputError, match="is a run on fer2013 official; wanted is data set"):
+        select(stored, stored[3].record.job.key[:10], **board)
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "recipe"),
+    [
+        ("stacked-cnn[n=3]:published", "stacked-cnn[n=3]", "published"),
+        ("stacked-cnn[ n = 3 ]", "stacked-cnn[n=3]", "published"),
+        ("stacked-cnn[n=3,k=2]", "stacked-cnn[n=3]", "published"),  # the runner's default says nothing
+        ("stacked-cnn[k=2]", "stacked-cnn", "published"),
+        ("mlp : tuned", "mlp", "tuned"),
+    ],
+)
+def test_a_name_may_be_written_in_several_ways(stored, name, label, recipe):
+    row = select(stored, name).row
+    assert (row.label, row.recipe) == (label, recipe)
+
+
+def test_parameters_of_a_runner_that_is_not_here_are_compared_as_written(stored, tmp_path):
+    away = StoredRun(record("away", 0.5, params={"b": 2, "a": "x:y"}), tmp_path / "away")
+    assert select([*stored, away], "away[a=x:y,b=2]").runs == (away,)
+    with pytest.raises(InputError, match=r"away ran as away\[a=x:y,b=2\]:published"):
+        select([*stored, away], "away[b=3]")
+
+
+@pytest.mark.parametrize("name", ["mlp:", "mlp:tuned:", "mlp[", "results/no/such/folder"])
+def test_what_is_no_name_is_refused(stored, name):
+    with pytest.raises(InputError):
+        select(stored, name)

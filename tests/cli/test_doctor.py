@@ -103,8 +103,8 @@ def test_records_that_cannot_be_read_are_told(tmp_path):
     path = tmp_path / "results" / "a" / "b" / "c" / "d" / "record.json"
     path.parent.mkdir(parents=True)
     path.write_text("{")
-    check = examine("--results", str(tmp_path / "results"))["results"]
-    assert (check["state"], str(path) in check["advice"]) == ("note", True)
+    check = examine("--results", str(tmp_path / "results"), code=1)["results"]
+    assert (check["state"], str(path) in check["advice"]) == ("broken", True)
 
 
 def test_for_people_each_advice_follows_its_finding(tmp_path):

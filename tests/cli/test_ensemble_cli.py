@@ -59,7 +59,7 @@ def test_predictions_with_views_are_compared(cli):
     assert cli("ensemble", "good", "hog-svm", "--name", "plain").exit_code == 0
     lacking = cli("compare", "good", "plain", "--tta")
     assert lacking.exit_code == 2
-    assert "--tta: plain (ensemble) has no predictions with test-time augmentation" in lacking.stderr
+    assert "--with-tta: plain (ensemble) has no predictions with test-time augmentation" in lacking.stderr
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_wrong_input_is_one_line(cli, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "env", "why"),
     [
-        (["--labels", "six"], {}, "is not the data of these runs"),
+        (["--data", "synthetic"], {}, "the same command with --data, which names tiny, adds it"),
         ([], {"FER_BENCH_DATA": ""}, "the same command with --data, which names tiny, adds it"),
     ],
 )

@@ -295,7 +295,7 @@ def test_unseen_images_are_those_of_the_split(tiny_npz, tmp_path):
         (("mlp", 9, {"shift": 1}), {}, "not of the same test images"),
         (("mlp", 9, {"held": 0}), {"chosen": True}, r"mlp \(published, seed 0\) has no validation predictions"),
         (("mlp", 9, {"held": 20}), {"weights": "validation"}, "have not the same validation part"),
-        (("mlp", 9, {}), {"tta": True}, r"--tta: no predictions with it for mlp \(published, seed 0\)"),
+        (("mlp", 9, {}), {"tta": True}, r"--with-tta: no predictions with it for mlp \(published, seed 0\)"),
         (("mlp", 9, {"tta": "ten-crop"}), {"tta": True}, "not the same for all: flip of svm .*, ten-crop of mlp"),
     ],
 )
