@@ -107,8 +107,10 @@ def predict_or_refuse(
     target = choose(options.device, options.backend)
     outcome, environment, probabilities = predict(run, spec, images, work, options, target, epoch=epoch)
     if probabilities is None:
-        why = ". ".join(filter(None, [outcome.message, outcome.hint]))
-        raise InputError(
-            f"the model in {run.folder / MODEL} can't be used: {why}; if it is of an older version, train it again"
-        )
+        if outcome.status == "oom":  # whose hint is for a training
+            why = f"{outcome.message}; give fewer images, or train a smaller one"
+        else:
+            why = ". ".join(filter(None, [outcome.message, outcome.hint]))
+            why += "; if it is of an older version, train it again"
+        raise InputError(f"the model in {run.folder / MODEL} can't be used: {why}")
     return probabilities, environment
