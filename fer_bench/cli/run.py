@@ -30,7 +30,7 @@ DEMO_JOBS = 4
 def _complete_runner(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     from ..api import registry
 
-    registry.load_plugins()
+    registry.know_plugins()
     return [name for name in registry.names() if name.startswith(incomplete)]
 
 
