@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ LEAST = 8 << 30
 def limited(more: int | None = None) -> Iterator[None]:
     """Inside, this process can take ``more`` bytes beside what it has; what asks for more gets a MemoryError, or aborts.
 
-    The limit is on private, writable memory (RLIMIT_DATA), which Linux alone keeps to; elsewhere nothing is limited.
+    The limit is on private, writable memory (RLIMIT_DATA), which Linux alone keeps to. Nothing is limited elsewhere, and in
+    a process that may use a GPU, whose drivers reserve memory that nobody can foresee.
 
     Args:
         more: None for ``allowance()``.
@@ -24,7 +26,8 @@ def limited(more: int | None = None) -> Iterator[None]:
     Raises:
         MemoryError: raised inside; its message names the limit.
     """
-    if not sys.platform.startswith("linux"):
+    # What ``device.process_variables`` says to a worker on the processor.
+    if not sys.platform.startswith("linux") or os.environ.get("CUDA_VISIBLE_DEVICES") != "-1":
         yield
         return
     import resource
