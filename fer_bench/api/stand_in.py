@@ -186,8 +186,10 @@ def ask(plugins: Sequence[str], made: dict[str, Any] | None = None) -> dict[str,
             with answer.open("rb") as file:
                 told = json.loads(file.read(MOST_BYTES))
         except FileNotFoundError:
+            which = ", ".join(["the installed ones", *plugins])
             raise InputError(
-                f"the process that imports the plugins ended with code {done.returncode}; see above"
+                f"the process that imports the plugins ({which}) ended with code {done.returncode}, which one of them does "
+                "as it is imported; leave that one out, or uninstall it"
             ) from None
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"the process that imports the plugins said nothing that can be read ({error})") from None
