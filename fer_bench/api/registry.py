@@ -44,6 +44,8 @@ R = TypeVar("R", bound=type[Runner])
 _plugins: dict[str, type[Runner]] = {}
 _origins: dict[str, str] = {}
 _loaded: set[str] = set()
+#: Plugins of which this process has descriptions.
+_described: set[str] = set()
 
 
 def register(name: str) -> Callable[[R], R]:
@@ -220,7 +222,7 @@ def know_plugins(extra: Sequence[str] = ()) -> list[str]:
     Raises:
         InputError: as of ``load_plugins``; also where that process fails, or a plugin takes the name of another runner.
     """
-    if {*map(_label, _installed()), *extra} <= _loaded:
+    if {*map(_label, _installed()), *extra} <= _loaded | _described:
         return []
     told = ask(extra)
     try:
@@ -237,7 +239,7 @@ def know_plugins(extra: Sequence[str] = ()) -> list[str]:
     for name, (cls, where) in known.items():
         if issubclass(_plugins.setdefault(name, cls), StandIn):
             _plugins[name], _origins[name] = cls, where
-    _loaded.update(loaded)
+    _described.update(loaded)
     return warnings
 
 

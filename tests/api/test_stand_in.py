@@ -95,6 +95,7 @@ def untouched(monkeypatch):
     monkeypatch.setattr(registry, "_plugins", {})
     monkeypatch.setattr(registry, "_origins", {})
     monkeypatch.setattr(registry, "_loaded", set())
+    monkeypatch.setattr(registry, "_described", set())
     yield
     for name in [name for name in sys.modules if name.startswith("fer_bench_plugin_")]:
         del sys.modules[name]
@@ -152,7 +153,6 @@ def test_what_is_known_of_a_runner_is_what_it_is(own: str) -> None:
     assert known("other", width="3").recipe == Recipe(learning_rate=1, batch=24)
     counts, specs, origin = known(width=5).count_parameters(3), registry.specs()[-2:], registry.origin("own")
     facts = known.info, known.recipes, known.parameters, known.uses
-    registry._plugins.clear(), registry._origins.clear(), registry._loaded.clear()
     registry.load_plugins([own])
     real = registry.get("own")
     assert "fer_bench_plugin_own_plugin" in sys.modules
