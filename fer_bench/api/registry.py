@@ -18,6 +18,7 @@ from ..errors import InputError
 from .plugins import _importer
 from .runner import Runner, RunnerInfo
 from .spec import Spec, parse
+from .stand_in import StandIn, ask, stand_in
 
 #: name -> "module:Class", in the order of the tables; nothing of it is imported before it is asked for.
 BUILTINS = {
@@ -44,6 +45,8 @@ R = TypeVar("R", bound=type[Runner])
 _plugins: dict[str, type[Runner]] = {}
 _origins: dict[str, str] = {}
 _loaded: set[str] = set()
+#: Plugins of which this process has descriptions.
+_described: set[str] = set()
 
 
 def register(name: str) -> Callable[[R], R]:
@@ -91,7 +94,7 @@ def register(name: str) -> Callable[[R], R]:
 
 
 def _path(cls: type) -> str:
-    return f"{cls.__module__}:{cls.__qualname__}"
+    return cls.path if issubclass(cls, StandIn) else f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _complete(cls: type[Runner], name: str) -> RunnerInfo:
@@ -209,14 +212,57 @@ def load_plugins(extra: Sequence[str] = ()) -> list[str]:
         InputError: an item of ``extra`` is neither a file nor a module, or could not be used: somebody asked for it.
     """
     warnings = []
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+    for point in _installed():
         package = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-        if reason := _load(f"{point.name} = {point.value}", package, partial(_use, point)):
-            warnings.append(f"plugin {point.name} = {point.value} ({package}) is left out: {reason}")
+        if reason := _load(_label(point), package, partial(_use, point)):
+            warnings.append(f"plugin {_label(point)} ({package}) is left out: {reason}")
     for item in extra:
         if reason := _load(item, item, _importer(item)):
             raise InputError(f"plugin {item}: {reason}")
     return warnings
+
+
+def know_plugins(extra: Sequence[str] = ()) -> list[str]:
+    """As ``load_plugins``, but imports no plugin here: a process that does describes their runners.
+
+    What ``get`` then gives of them can be planned with and shown, but not trained. A runner that this process has
+    registered, or loaded, itself stays what it is.
+
+    Raises:
+        InputError: as of ``load_plugins``; also where that process fails, or a plugin takes the name of another runner.
+    """
+    if {*map(_label, _installed()), *extra} <= _loaded | _described:
+        return []
+    told = ask(extra)
+    try:
+        known = {d["name"]: (stand_in(d, extra), str(d["origin"])) for d in told["runners"]}
+        loaded, warnings = set(map(str, told["loaded"])), list(map(str, told["warnings"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"a plugin's runners can't be described ({type(error).__name__}: {error})") from None
+    for name, (cls, where) in known.items():
+        holder = BUILTINS.get(name) or _path(_plugins.get(name, cls))
+        if not NAME.fullmatch(name) or holder != cls.path:
+            raise InputError(
+                f"plugin {where}: runner name {name!r} is taken by {holder}, or malformed; {cls.path} needs another"
+            )
+    for name, (cls, where) in known.items():
+        if issubclass(_plugins.setdefault(name, cls), StandIn):
+            _plugins[name], _origins[name] = cls, where
+    _described.update(loaded)
+    return warnings
+
+
+def loaded() -> list[str]:
+    """The plugins loaded so far: an entry point as "name = value", another as it was given."""
+    return sorted(_loaded)
+
+
+def _installed() -> list[EntryPoint]:
+    return sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
+
+
+def _label(point: EntryPoint) -> str:
+    return f"{point.name} = {point.value}"
 
 
 def _load(label: str, where: str, load: Callable[[], ModuleType | type[Runner]]) -> str:

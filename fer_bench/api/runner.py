@@ -89,6 +89,11 @@ class Runner(ABC):
     #: Which of the options "epochs" and "weights" mean something here; the others stay out of a job's key. Where
     #: "batch" is among them, a run that was out of memory is tried again with half the recipe's batch.
     uses: ClassVar[frozenset[str]] = frozenset({"epochs", "weights"})
+    #: Whether weights of single epochs can be kept.
+    keeps_epochs: ClassVar[bool] = False
+    #: The network of keras.applications that a weights file is to fill, where it is known before it is built; a file of
+    #: another one is refused before anything runs.
+    application: str = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

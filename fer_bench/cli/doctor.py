@@ -210,7 +210,7 @@ def check_plugins(plugins: tuple[str, ...]) -> Iterator[Check]:
     from ..api import registry
 
     try:
-        warnings = registry.load_plugins(plugins)
+        warnings = registry.know_plugins(plugins)
     except InputError as error:
         yield Check("plugin", "broken", str(error))
         return

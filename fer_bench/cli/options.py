@@ -177,4 +177,4 @@ def load_plugins(plugins: Sequence[str] = ()) -> None:
     """
     from ..api import registry
 
-    warn(registry.load_plugins(plugins))
+    warn(registry.know_plugins(plugins))

@@ -72,7 +72,7 @@ def _runners(_params: dict[str, Any]) -> list[str]:
     """Runners; with recipes too, each behind its colon."""
     from ..api import registry
 
-    registry.load_plugins()
+    registry.know_plugins()
     return [
         *registry.names(),
         *(f"{name}:{recipe}" for name in registry.names() for recipe in registry.get(name).recipes),

@@ -130,7 +130,9 @@ def make(attempt: Attempt, report: Report, stop: Event) -> Outcome:
 
 def missing_needs(job: Job) -> Outcome | None:
     """An outcome for a runner whose modules are not installed."""
-    missing = [name for name in registry.get(job.info.runner).info.needs if importlib.util.find_spec(name) is None]
+    needs = registry.get(job.info.runner).info.needs
+    # Finding a module within a package would import the package, which may be a plugin's.
+    missing = [name for name in needs if importlib.util.find_spec(name.partition(".")[0]) is None]
     if not missing:
         return None
     names = ", ".join(missing)

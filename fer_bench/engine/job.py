@@ -18,7 +18,6 @@ from ..data.match import labels_in
 from ..data.splits import Split, expand, limit_rows, make_split
 from ..errors import InputError, encodable
 from ..records.record import JobInfo
-from ..runners.keras import KerasRunner
 from ..training.network import check_weights
 from ..training.weights import is_path
 from .job_info import check_recordable, fields_of, info_of, key_of
@@ -112,7 +111,7 @@ def picks_epoch(runner: type[Runner]) -> bool:
 
 def keeps_epochs(runner: type[Runner]) -> bool:
     """Whether weights of a runner's epochs can be kept."""
-    return issubclass(runner, KerasRunner)
+    return runner.keeps_epochs
 
 
 def plan(
@@ -193,9 +192,8 @@ def _weights_named(weights: str) -> str:
 
 def _check_weights(runner: Runner, weights: str) -> None:
     """Raises InputError for a weights file that can't be the runner's, as far as that shows without its model."""
-    application = getattr(runner, "application", "")
-    if application and is_path(weights):
-        check_weights(weights, application, runner.info.name)
+    if runner.application and is_path(weights):
+        check_weights(weights, runner.application, runner.info.name)
 
 
 def _budget(info: RunnerInfo, dataset: Dataset, options: Options) -> Options:

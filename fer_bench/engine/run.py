@@ -64,7 +64,7 @@ def run(
     check_ranges({"jobs": jobs})
     if chosen.tensorboard:
         check_tensorboard()
-    for warning in registry.load_plugins(chosen.plugins):
+    for warning in registry.know_plugins(chosen.plugins):
         warnings.warn(warning, stacklevel=2)
     dataset = load_dataset(data, scheme=labels, merge=merge, classes=classes)
     other = load_dataset(fill) if fill is not None else None

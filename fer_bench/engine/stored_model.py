@@ -112,6 +112,10 @@ def predict_or_refuse(
     outcome, environment, probabilities = predict(run, spec, images, work, options, target, epoch=epoch)
     if probabilities is None:
         why = ". ".join(filter(None, [outcome.message, outcome.hint]))
+        if outcome.status == "oom":  # whose hint is for a training
+            raise InputError(
+                f"the model in {run.folder / MODEL} can't be used: {outcome.message}; give fewer images, or train a smaller one"
+            )
         if not outcome.wrong_input:
             raise RunError(f"the model in {run.folder / MODEL} did not predict ({outcome.status}): {why}")
         raise InputError(

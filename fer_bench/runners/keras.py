@@ -41,9 +41,7 @@ class KerasRunner(Runner):
 
     info: ClassVar[RunnerInfo] = RunnerInfo(family="deep")
     uses: ClassVar[frozenset[str]] = Runner.uses | {"batch"}
-    #: The network of keras.applications that a weights file is to fill, where it is known before ``build``; a file of
-    #: another one is refused before anything runs.
-    application: str = ""
+    keeps_epochs: ClassVar[bool] = True
 
     def __init__(self, recipe: str = "", **params: Any) -> None:
         super().__init__(recipe, **params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,11 +14,13 @@ from ..api.recipe import EarlyStopping, Recipe
 from ..api.runner import Runner, RunnerInfo
 from ..errors import InputError
 from ..training.resume import Checkpoint
-from .features import hog, pixels
+from .features import SIZE, hog, pixels
 
 FEATURES = {"pixels": pixels, "hog": hog}
 #: Rounds after which the state of a training can be saved.
 STRETCH = 20
+#: No label scheme of faces has more.
+MOST_CLASSES = 200
 #: What early stopping remembers from round to round.
 _REMEMBERED = ("stopping_history", "best_scores", "current_rounds")
 
@@ -142,6 +145,18 @@ class XGBoost(Runner):
         except (xgb.core.XGBoostError, ValueError) as error:
             reason = " ".join(str(error).split())[-160:]
             raise InputError(f"{path}: not a readable model ({reason})") from None
+        self._check_sizes(path)
+
+    def _check_sizes(self, path: Path) -> None:
+        """Raises InputError where the trees are for other features than this runner's, or give absurdly many numbers."""
+        settings = json.loads(self.booster.save_config())["learner"]["learner_model_param"]
+        wanted, outputs = self.features(np.zeros((1, SIZE, SIZE), np.uint8)).shape[1], int(settings["num_class"])
+        if self.booster.num_features() != wanted:
+            raise InputError(
+                f"{path}: trees on {self.booster.num_features():,} features; {self.info.name} has {wanted:,}"
+            )
+        if not 2 <= outputs <= MOST_CLASSES:
+            raise InputError(f"{path}: trees for {outputs:,} classes; 2 to {MOST_CLASSES} are possible")
 
     def _matrix(self, part: Part, **options: Any) -> Any:
         import xgboost as xgb

@@ -1,23 +1,25 @@
 """Keras files of unknown origin, looked through before Keras makes anything of them.
 
-A ``.keras`` file names the classes that Keras builds a model from, and Keras' safe mode refuses little beside a Lambda:
-other layers hold code as well (a SavedModel, a Torch module) or read files that the model names (vocabularies). Here the
-classes that may stand in a file are those that compute on numbers, and those that fer_bench, or the runner's own package,
-has registered.
+What its configuration names is looked at in ``model_config``, what the model would take in ``model_size``, its weights
+here.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import math
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..files.zips import check_zip
+from ..hardware.memory import limited
+from .model_config import check_config
 
 if TYPE_CHECKING:
     import keras
@@ -29,42 +31,8 @@ MEMBERS = frozenset({CONFIG, WEIGHTS, "metadata.json"})
 OURS = frozenset({"fer_bench"})
 #: Weights of the largest model that is trained on faces take 0.6 GB (VGG19 with its top).
 MOST_BYTES, MOST_CONFIG = 2 << 30, 32 << 20
-#: No layer is wider, no kernel larger.
-LARGEST_NUMBER = 1 << 20
-_NO_SIZES = frozenset({"seed", "shared_object_id"})
 #: Weights are hardly compressible.
 _MOST_RATIO = 100
-
-_MODELS = frozenset({"Functional", "Sequential", "Model"})
-_CLASSES = {
-    "keras": _MODELS | {"DTypePolicy"},
-    "keras.models": _MODELS,
-    "keras.src.models.functional": _MODELS,
-    "keras.src.models.sequential": _MODELS,
-    "keras.src.models.model": _MODELS,
-    "keras.dtype_policies": {"DTypePolicy"},
-}
-#: All of these are of numbers alone.
-_MODULES = ("keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations")
-_OPERATIONS = "keras.src.ops."
-#: Parts of keras.src.layers whose classes compute on numbers alone; "core", which has Lambda and the like, is not among them.
-_LAYERS = (
-    "activations",
-    "attention",
-    "convolutional",
-    "merging",
-    "normalization",
-    "pooling",
-    "preprocessing.image_preprocessing",
-    "preprocessing.normalization",
-    "preprocessing.rescaling",
-    "regularization",
-    "reshaping",
-    "rnn",
-)
-_CORE_LAYERS = frozenset({"Dense", "EinsumDense", "Embedding", "Identity", "InputLayer", "Masking"})
-#: How Keras writes values, not objects.
-_VALUES = frozenset({"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"})
 
 
 def load_model(path: Path, packages: Collection[str] = OURS) -> keras.Model:
@@ -77,17 +45,26 @@ def load_model(path: Path, packages: Collection[str] = OURS) -> keras.Model:
     import keras
 
     from . import batch_norm, preprocess  # noqa: F401  register the layers of what we saved
+    from .model_size import check_size
 
-    check_keras(path, packages)
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        # Keras and h5py raise half a dozen types here, all meaning that the file can't be used.
-        raise InputError(f"{path}: no model can be made of it ({_line(error)})") from error
+    with limited():
+        config, stored = check_keras(path, packages)
+        try:
+            check_size(config, stored, path)
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:
+            # Keras and h5py raise half a dozen types here, all meaning that the file can't be used.
+            raise InputError(f"{path}: no model can be made of it ({_line(error)})") from error
 
 
-def check_keras(path: Path, packages: Collection[str] = OURS) -> None:
-    """Raises InputError unless all that a ``.keras`` file holds may be loaded; see ``load_model``."""
+def check_keras(path: Path, packages: Collection[str] = OURS) -> tuple[Any, int]:
+    """The configuration in a ``.keras`` file, and how many numbers its weights are; makes nothing of it.
+
+    Raises:
+        InputError: there is something in the file that may not be loaded; see ``load_model``.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info.filename for info in archive.infolist()]
@@ -99,90 +76,38 @@ def check_keras(path: Path, packages: Collection[str] = OURS) -> None:
             check_zip(path, archive.infolist(), len(MEMBERS), MOST_BYTES)
             if archive.getinfo(CONFIG).file_size > MOST_CONFIG:
                 raise InputError(f"{path}: a {CONFIG} of more than {MOST_CONFIG:,} bytes")
-            check_config(json.loads(archive.read(CONFIG)), path, packages)
-            # A member of a zip file can't be read backwards but by starting again.
-            check_hdf5(io.BytesIO(archive.read(WEIGHTS)), path)
+            config = json.loads(archive.read(CONFIG))
+            check_config(config, path, packages)
+            with unpacked_weights(archive) as weights:
+                return config, check_hdf5(weights, path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a readable .keras file ({_line(error)})") from None
 
 
-def check_config(config: Any, path: Path, packages: Collection[str] = OURS) -> None:
-    """Raises InputError for the first class, function or number in a model's configuration that may not be there."""
-    for found in _parts(config):
-        if isinstance(found, dict) and "class_name" in found:
-            reason = _refusal(found, packages)
-            if reason:
-                raise InputError(f"{path}: its configuration has {reason}; such a model is not loaded")
+@contextmanager
+def unpacked_weights(archive: zipfile.ZipFile) -> Iterator[IO[bytes]]:
+    """The weights in a ``.keras`` file as a file of their own, on the disk while it is open.
+
+    A member of a zip file can't be read backwards but by starting again, and need not fit the memory.
+    """
+    with tempfile.TemporaryFile() as file:
+        with archive.open(WEIGHTS) as packed:
+            shutil.copyfileobj(packed, file, 1 << 20)
+        yield file
 
 
-def _parts(config: Any) -> Iterator[Any]:
-    """Every object and value in a configuration; numbers beyond all measure are refused on the way."""
-    todo = [config]
-    while todo:
-        part = todo.pop()
-        yield part
-        if isinstance(part, dict):
-            todo += [value for key, value in part.items() if key not in _NO_SIZES]
-        elif isinstance(part, list):
-            todo += part
-        elif isinstance(part, int | float) and abs(part) > LARGEST_NUMBER:
-            raise ValueError(f"{part:.3g} is no size of a model for faces")
+def check_hdf5(file: Path | IO[bytes], path: Path) -> int:
+    """How many numbers of 32 bits an HDF5 file has room for; ``path`` is what it is called in the message.
 
-
-def _refusal(found: dict[str, Any], packages: Collection[str]) -> str:
-    """Why an object may not be built, "" where it may."""
-    import keras
-
-    name, module, registered = found["class_name"], found.get("module"), found.get("registered_name")
-    if not isinstance(name, str) or not isinstance(module, str | None) or not isinstance(registered, str | None):
-        return "names that are no text"
-    if name in _VALUES:
-        return ""
-    called = f"{module or '?'}.{name}"[:80]
-    own = [keras.saving.get_registered_object(word) for word in {name, registered, _function(found)} if word]
-    own = [one for one in own if one is not None]
-    if own:
-        strangers = [one for one in own if one.__module__.partition(".")[0] not in packages]
-        return f"{called}, registered by another package" if strangers else ""
-    if name == "function":
-        plain = module == "builtins" and hasattr(keras.activations, str(found.get("config")))
-        return (
-            "" if plain or module == "keras.activations" else f"function {str(found.get('config'))[:60]!r} of {module}"
-        )
-    allowed = (
-        name in _CLASSES.get(module or "", ())
-        or module in _MODULES
-        or (module or "").startswith(_OPERATIONS)
-        or (module == "keras.layers" and _computes(getattr(keras.layers, name, None), name))
-    )
-    if not allowed:
-        return f"{called}, which could run code or is none of Keras' layers"
-    return "" if registered in (None, name) else f"{called} under the name {registered[:60]!r}"
-
-
-def _function(found: dict[str, Any]) -> str:
-    config = found.get("config")
-    return config if isinstance(config, str) else ""
-
-
-def _computes(layer: Any, name: str) -> bool:
-    """Whether a class of keras.layers computes on numbers and nothing else."""
-    home = getattr(layer, "__module__", "").removeprefix("keras.src.layers.")
-    return (home.startswith("core.") and name in _CORE_LAYERS) or any(
-        home.startswith(f"{part}.") or home == part for part in _LAYERS
-    )
-
-
-def check_hdf5(file: Path | IO[bytes], path: Path) -> None:
-    """Raises InputError for an HDF5 file that refers to other files, or claims more numbers than are stored in it.
-
-    ``path`` is what it is called in the message.
+    Raises:
+        InputError: it refers to other files, or claims more numbers than are stored in it.
     """
     import h5py
 
     total = 0
+    held: dict[int, int] = {}
 
     def fault(name: str, link: Any) -> str | None:
         """What is wrong with one entry. A word ends the walk, which an exception would not survive."""
@@ -198,6 +123,7 @@ def check_hdf5(file: Path | IO[bytes], path: Path) -> None:
             return f"is {str(item.dtype)[:60]}; numbers are wanted"
         size = math.prod(item.shape or ()) * item.dtype.itemsize
         total += size
+        held[h5py.h5o.get_info(item.id).addr] = size  # once, however many names it has
         if size > _MOST_RATIO * item.id.get_storage_size() or total > MOST_BYTES:
             return f"claims the shape {str(item.shape)[:60]}, which it does not hold or nobody needs"
         return None
@@ -213,6 +139,7 @@ def check_hdf5(file: Path | IO[bytes], path: Path) -> None:
         raise InputError(f"{path}: not a readable HDF5 file ({_line(error)})") from None
     if found:
         raise InputError(f"{path}: {found}")
+    return sum(held.values()) // 4
 
 
 def _line(error: Exception) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import math
 import zipfile
 import zlib
 from pathlib import Path
+from typing import IO
 
 from ..errors import InputError
 from ..files.zips import check_zip
-from .model_file import MEMBERS, MOST_BYTES, WEIGHTS, check_hdf5
+from .model_file import MEMBERS, MOST_BYTES, check_hdf5, unpacked_weights
 
 SUFFIXES = (".keras", ".h5")
 #: Networks of keras.applications without their tops: how many kernels of convolutions they have, and of how many numbers.
@@ -66,16 +66,20 @@ def check_kind(path: Path) -> None:
 
 def _kernels(path: Path) -> tuple[int, int]:
     """How many arrays of four dimensions a file holds beside an optimizer's, and how many numbers they have in all."""
+    if path.suffix != ".keras":
+        return _kernels_in(path, path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_zip(path, archive.infolist(), len(MEMBERS), MOST_BYTES)
+            with unpacked_weights(archive) as weights:
+                return _kernels_in(weights, path)
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: not a readable .keras file ({' '.join(str(error).split())[:200]})") from None
+
+
+def _kernels_in(file: Path | IO[bytes], path: Path) -> tuple[int, int]:
     import h5py
 
-    file: Path | io.BytesIO = path
-    if path.suffix == ".keras":
-        try:
-            with zipfile.ZipFile(path) as archive:
-                check_zip(path, archive.infolist(), len(MEMBERS), MOST_BYTES)
-                file = io.BytesIO(archive.read(WEIGHTS))
-        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(f"{path}: not a readable .keras file ({' '.join(str(error).split())[:200]})") from None
     check_hdf5(file, path)
     shapes: list[tuple[int, ...]] = []
 

@@ -34,6 +34,7 @@ def untouched(monkeypatch):
     monkeypatch.setattr(registry, "_plugins", {})
     monkeypatch.setattr(registry, "_origins", {})
     monkeypatch.setattr(registry, "_loaded", set())
+    monkeypatch.setattr(registry, "_described", set())
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
 
 
@@ -169,7 +170,8 @@ def test_an_entry_point_may_name_a_module(tmp_path, monkeypatch):
 
 def test_a_broken_entry_point_does_not_stop_a_command(tmp_path):
     broken_distribution(tmp_path, "import no_such_package_anywhere")
-    done = fer_bench("list", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    done = fer_bench("list", env={**os.environ, "PYTHONPATH": path})
     assert "svm" in done.stdout
     assert done.stderr.count("\n") == 1
     assert "no_such_package_anywhere" in done.stderr

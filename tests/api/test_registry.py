@@ -19,6 +19,7 @@ def untouched(monkeypatch):
     monkeypatch.setattr(registry, "_plugins", {})
     monkeypatch.setattr(registry, "_origins", {})
     monkeypatch.setattr(registry, "_loaded", set())
+    monkeypatch.setattr(registry, "_described", set())
 
 
 class Uniform(Runner):

@@ -26,9 +26,8 @@ def test_has_the_digest_that_committed_results_name(faces):
 
 def test_is_the_same_without_the_processors_vector_instructions():
     """Another machine's numpy picks other code paths; with all of them off, the bytes stay."""
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
-
-    features = " ".join(name for name in __cpu_dispatch__ if __cpu_features__.get(name))
+    core = sys.modules.get("numpy._core._multiarray_umath") or sys.modules["numpy.core._multiarray_umath"]
+    features = " ".join(name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name))
     code = "from fer_bench.data.synthetic import synthetic; print(synthetic().digest)"
     environment = os.environ | {"NPY_DISABLE_CPU_FEATURES": features}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

@@ -128,3 +128,20 @@ def test_damaged_trees(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(InputError, match="no such file"):
         XGBoost().load(tmp_path)
+
+
+def test_trees_on_other_features(tmp_path: Path) -> None:
+    fitted(XGBoost(features="hog")).save(tmp_path)
+    with pytest.raises(InputError, match=r"trees on 1,764 features; xgboost has 2,304"):
+        XGBoost().load(tmp_path)
+
+
+def test_trees_for_absurdly_many_classes(tmp_path: Path) -> None:
+    import xgboost as xgb
+
+    rows = np.zeros((300, 2304), np.float32)
+    settings = {"objective": "multi:softprob", "num_class": 300, "max_depth": 1}
+    trees = xgb.train(settings, xgb.DMatrix(rows, np.arange(300) % 300), 1)
+    trees.save_model(tmp_path / "model.ubj")
+    with pytest.raises(InputError, match=r"trees for 300 classes"):
+        XGBoost().load(tmp_path)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import random
+import resource
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -128,10 +131,129 @@ def test_a_function_in_the_place_of_an_activation(sound: Path, tmp_path: Path, w
         load_model(path)
 
 
+HIDDEN = {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "x"}, "registered_name": None}
+
+
+@pytest.mark.parametrize("key", ["seed", "shared_object_id", "anything"])
+def test_a_layer_hidden_under_any_key(sound: Path, tmp_path: Path, key: str) -> None:
+    path = changed(sound, tmp_path, lambda layer: layer["config"].update({key: [{"deeper": HIDDEN}]}))
+    with pytest.raises(InputError, match="TFSMLayer"):
+        load_model(path)
+
+
+#: What borrows a name that fer_bench has registered, and the word of the refusal.
+BORROWED: dict[str, dict[str, Any]] = {
+    "function 'system'": {"class_name": "function", "module": "os", "config": "system"},
+    "keras.layers.Lambda": {"class_name": "Lambda", "module": "keras.layers", "config": {}},
+    "keras.layers.StringLookup": {
+        "class_name": "StringLookup",
+        "module": "keras.layers",
+        "config": {"vocabulary": "x"},
+    },
+    "fer_bench.training.preprocess.Popen": {"class_name": "Popen", "module": "fer_bench.training.preprocess"},
+    "function 'fer_bench>Preprocess'": {
+        "class_name": "function",
+        "config": "fer_bench>Preprocess",
+        "module": "builtins",
+    },
+}
+
+
+@pytest.mark.parametrize("word", BORROWED)
+def test_a_registered_name_of_ours_stands_for_our_class_alone(sound: Path, tmp_path: Path, word: str) -> None:
+    borrowed = {"registered_name": "fer_bench>Preprocess"} | BORROWED[word]
+    path = changed(sound, tmp_path, lambda layer: layer["config"].update(activation=borrowed))
+    with pytest.raises(InputError, match=word):
+        load_model(path)
+
+
+#: What Keras finds in its modules beside classes of numbers.
+NO_CLASSES = {
+    "keras.initializers.deserialize": {"class_name": "deserialize", "module": "keras.initializers"},
+    "keras.src.ops.core.Map": {"class_name": "Map", "module": "keras.src.ops.core"},
+    "keras.src.ops.numpy.np": {"class_name": "np", "module": "keras.src.ops.numpy"},
+    "keras.src.ops.numpy.Operation": {"class_name": "Operation", "module": "keras.src.ops.numpy"},
+    "keras.layers.deserialize": {"class_name": "deserialize", "module": "keras.layers"},
+    "function 'deserialize' of keras.activations": {
+        "class_name": "function",
+        "module": "keras.activations",
+        "config": "deserialize",
+    },
+}
+
+
+@pytest.mark.parametrize("word", NO_CLASSES)
+def test_what_is_in_a_module_of_keras_and_no_class_of_numbers(sound: Path, tmp_path: Path, word: str) -> None:
+    named = {"config": {}, "registered_name": None} | NO_CLASSES[word]
+    path = changed(sound, tmp_path, lambda layer: layer["config"].update(kernel_initializer=named))
+    with pytest.raises(InputError, match=word):
+        load_model(path)
+
+
+def test_a_text_that_another_package_registered_something_under(sound: Path, tmp_path: Path) -> None:
+    path = changed(sound, tmp_path, lambda layer: layer["config"].update(activation="another_package>Stranger"))
+    with pytest.raises(InputError, match="registered by another package"):
+        load_model(path)
+
+
+def test_layers_operations_and_activations_of_all_kinds_are_loaded(tmp_path: Path) -> None:
+    images = keras.Input((48, 48, 1), dtype="uint8")
+    x = preprocess.Preprocess(12, 3, "signed")(images)
+    x = keras.layers.Conv2D(4, 3, kernel_regularizer=keras.regularizers.L2(0.1), kernel_constraint="max_norm")(x)
+    x = keras.layers.SeparableConv2D(4, 3, activation=keras.activations.gelu)(keras.ops.relu(x) * 2.0 + 1.0)
+    x = keras.layers.Dropout(0.5, seed=7)(keras.layers.BatchNormalization()(x))
+    x = keras.layers.Bidirectional(keras.layers.GRU(3))(keras.layers.Reshape((-1, 4))(x))
+    inner = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5, "relu"), keras.layers.LayerNormalization()])
+    model = keras.Model(images, keras.layers.Softmax()(keras.layers.Dense(7)(inner(x))))
+    model.save(tmp_path / "model.keras")
+    faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 1), np.uint8)
+    loaded = load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded(faces), model(faces), rtol=1e-6)
+
+
 def test_a_layer_of_absurd_size(sound: Path, tmp_path: Path) -> None:
     path = changed(sound, tmp_path, lambda layer: layer["config"].update(units=10**12))
     with pytest.raises(InputError, match="no size of a model"):
         load_model(path)
+
+
+def grown(sound: Path, to: Path, layer: dict[str, Any]) -> Path:
+    """The sound file with the fields of its layer "answer" changed."""
+    return changed(sound, to, lambda answer: answer["config"].update(layer))
+
+
+def test_more_parameters_than_the_file_has_numbers_are_never_made(sound: Path, tmp_path: Path) -> None:
+    path = grown(sound, tmp_path, {"units": 130_000})
+    before = peak()
+    with pytest.raises(InputError, match=r"a model of 8,450,000 parameters, and holds"):
+        load_model(path)
+    path = grown(sound, tmp_path, {"units": 1 << 20})
+    with pytest.raises(InputError, match=r"a model of 68,157,440 parameters, and holds"):
+        load_model(path)
+    assert peak() - before < 64 << 20
+
+
+def peak() -> int:
+    """The most bytes of memory that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def test_a_layer_that_gives_an_absurd_number_of_numbers(sound: Path, tmp_path: Path) -> None:
+    images = keras.Input((48, 48, 1), dtype="uint8")
+    x = keras.layers.UpSampling2D(100)(preprocess.Preprocess(48, 1)(images))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    keras.Model(images, keras.layers.Dense(7, "softmax")(x)).save(tmp_path / "model.keras")
+    with pytest.raises(InputError, match=r"layer 'up_sampling2d\w*' gives 23,040,000 numbers an image"):
+        load_model(tmp_path / "model.keras")
+
+
+def test_reading_a_model_draws_no_number_from_anybody_elses_row(sound: Path) -> None:
+    random.seed(3)
+    load_model(sound)
+    drawn = random.random()
+    random.seed(3)
+    keras.models.load_model(sound, compile=False)
+    assert drawn == random.random()
 
 
 def test_a_configuration_nested_too_deep(sound: Path, tmp_path: Path) -> None:

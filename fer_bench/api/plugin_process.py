@@ -1,0 +1,70 @@
+"""Where plugins are imported to be described (``python -m fer_bench.api.plugin_process FILE``).
+
+It reads what it is asked as JSON from its standard input, and writes the answer, as JSON, into FILE: the runners of all
+plugins, or what one of them says once it is made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from . import registry
+from .stand_in import describe
+
+
+def main(answer: Path) -> None:
+    """Answers what standard input asks, and ends, whatever threads a plugin has begun."""
+    asked = json.loads(sys.stdin.read())
+    try:
+        told = tell(asked["plugins"], asked["made"])
+    except InputError as error:
+        told = {"refused": str(error)}
+    answer.write_text(json.dumps(told, default=str), encoding="utf-8")
+    os._exit(0)
+
+
+def tell(plugins: list[str], made: dict[str, Any] | None) -> dict[str, Any]:
+    """Warnings, the plugins that were loaded and their runners; or what the runner says that is to be ``made``."""
+    warnings = registry.load_plugins(plugins)
+    if made is not None:
+        return tell_of(made)
+    runners = [
+        describe(registry.get(name), registry.origin(name))
+        for name in registry.names()
+        if name not in registry.BUILTINS
+    ]
+    return {"warnings": warnings, "loaded": registry.loaded(), "runners": runners}
+
+
+def tell_of(made: dict[str, Any]) -> dict[str, Any]:
+    """Of the runner with a name, recipe and parameters: what they come to, or its counts.
+
+    Raises:
+        InputError: it can't be made so, or its own code fails.
+    """
+    cls = registry.get(made["name"])
+    try:
+        runner = cls(made["recipe"], **made["params"])
+        if made["what"] == "count":
+            return {"parameters": runner.count_parameters(made["classes"]), "macs": runner.count_macs(made["classes"])}
+        return {
+            "recipe_name": runner.recipe_name,
+            "recipe": asdict(runner.recipe),
+            "digest": runner.recipe.digest(),
+            "params": runner.params,
+        }
+    except InputError:
+        raise
+    except Exception as error:  # whatever the plugin's code does not catch
+        reason = " ".join(str(error).split())
+        raise InputError(f"runner {made['name']}: {type(error).__name__}: {reason}") from error
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
