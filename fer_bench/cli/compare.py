@@ -12,6 +12,7 @@ from ..errors import InputError
 from . import values
 from .command import Command
 from .options import (
+    CLASSES_OPTION,
     DATA_VARIABLE,
     JSON_OPTION,
     OLD_NAMES,
@@ -48,6 +49,7 @@ ROUNDING = 1e-9
 @click.option("--fail-if-worse", type=click.FloatRange(0, 1), metavar="SHARE", help="Exit code 1 where B's accuracy is lower by more: 0.01 is a point.")  # fmt: skip
 @click.option("--sheet", type=values.FILE, metavar="FILE.png", help="Draw the images on which they disagree most confidently; needs --data.")  # fmt: skip
 @click.option("--data", type=values.FILE, envvar=DATA_VARIABLE, help="The data of the runs, for --sheet.")
+@CLASSES_OPTION
 @PLUGIN_OPTION
 @JSON_OPTION
 def compare_command(

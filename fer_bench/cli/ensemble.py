@@ -10,6 +10,7 @@ from ..errors import InputError
 from . import values
 from .command import Command
 from .options import (
+    CLASSES_OPTION,
     DATA_VARIABLE,
     OLD_NAMES,
     PLUGIN_OPTION,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data", type=values.FILE, envvar=DATA_VARIABLE, help="The data of the runs, for the accuracy on unseen images."
 )
+@CLASSES_OPTION
 @PLUGIN_OPTION
 @click.option("--dry-run", is_flag=True, help="Average and score, and keep nothing.")
 @click.option("--force", is_flag=True, help="Replace another ensemble of the same name, and make the same one again.")

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from ..errors import InputError
 from . import announce, values
+from .checks import check_device, check_words
 from .command import Command
 from .options import (
     BACKEND_OPTION,
@@ -177,7 +176,6 @@ def run_command(
     Exit codes: 0 all went well, 1 a run failed, 2 wrong input, 130 interrupted.
     """
     from ..api import registry
-    from ..data.load import load_dataset
     from ..engine import survey
     from ..engine.job import Options, plan
     from ..engine.ranges import check_ranges
@@ -185,15 +183,11 @@ def run_command(
 
     chosen = Options(**options)
     check_ranges({"jobs": jobs})
-    check_words(names, everything, chosen)
     load_plugins(chosen.plugins)
     check_words(names, everything, chosen)
     device = check_device(chosen, jobs)
     dataset = given_data(data, classes, labels, merge)
-    other = load_dataset(fill) if fill else None
-    if other is not None:
-        note(f"fill: {other.source}{numbers_told(other, None)}")
-        say_reading(other)
+    other = filling(fill)
     planned = plan(dataset, names or registry.specs(), splits, chosen, fill_from=other, explicit=bool(names))
     say_pending()
     announce.demo(dataset, chosen)
@@ -214,49 +208,16 @@ def run_command(
     leave(steps, records, interrupted)
 
 
-def check_words(names: Sequence[str], everything: bool, options: Options) -> None:
-    """Raises InputError where the words can't be meant so: no runner or more than all of them, a word that is no runner, two
-    statements of one recipe, a weights file that is not there, no TensorBoard.
-    """
-    from ..api import registry
-    from ..training.tensorboard import check_tensorboard
-    from .mistakes import check_recipe, check_runners, is_runner
+def filling(fill: str | None) -> Dataset | None:
+    """The second data set that fills gaps of the training part; says which that is, and how it was read."""
+    from ..data.load import load_dataset
 
-    if everything and names:
-        raise InputError(f"--all already means every runner: leave it out, or {' '.join(names)}")
-    context = click.get_current_context()
-    if not everything and not names and is_runner(context.params.get("data") or ""):
-        data = context.params["data"]
-        raise InputError(f"--data {data}: that is a runner, and no data; type: fer-bench run {data} --data PATH")
-    if not everything and not names:
-        raise InputError("name some runners, or --all; `fer-bench list` shows them")
-    check_runners(names, {option for param in context.command.params for option in param.opts})
-    specs = [registry.parse(name) for name in names]
-    for spec in specs:
-        registry.make(spec.model, spec.recipe)
-        said = context.get_parameter_source("recipe") is ParameterSource.COMMANDLINE
-        if spec.recipe and said and spec.recipe != options.recipe:
-            raise InputError(
-                f"{spec.model}:{spec.recipe} names a recipe, and --recipe {options.recipe} another; leave one of them out"
-            )
-    check_recipe(options.recipe, [spec.model for spec in specs if not spec.recipe])
-    if options.weights not in ("auto", "imagenet", "random") and not Path(options.weights).is_file():
-        raise InputError(f"--weights {options.weights}: no such file; or give auto, imagenet or random")
-    if options.tensorboard:
-        check_tensorboard()
-
-
-def check_device(options: Options, jobs: int | None) -> str:
-    """The device of the runs, "cpu" or "gpu:N", which is looked for before any data is read.
-
-    Raises InputError where device or backend can't be used, or several runs at a time would share a GPU.
-    """
-    from ..hardware.device import choose
-
-    device = choose(options.device, options.backend).device
-    if jobs and jobs > 1 and device != "cpu":
-        raise InputError(f"--jobs {jobs}: runs share no GPU; leave it out, or take --device cpu")
-    return device
+    if not fill:
+        return None
+    dataset = load_dataset(fill)
+    note(f"fill: {dataset.source}{numbers_told(dataset, None)}")
+    say_reading(dataset)
+    return dataset
 
 
 def go(

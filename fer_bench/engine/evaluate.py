@@ -125,13 +125,10 @@ def _evaluate(
             masked=masked,
             environment=environment,
         )
-        arrays = {
-            "rows": rows.astype(np.int32),
-            "training_rows": np.flatnonzero(trained).astype(np.int32),
-            "labels": labels[rows],
-            "probabilities": probabilities,
-        }
-        _publish(evaluation, arrays if whom is None else arrays | {"subjects": whom}, work, run, store)
+        training_rows = np.flatnonzero(trained).astype(np.int32)
+        arrays = {"rows": rows.astype(np.int32), "training_rows": training_rows, "labels": labels[rows]}
+        arrays |= {"probabilities": probabilities} | ({} if whom is None else {"subjects": whom})
+        _publish(evaluation, arrays, work, run, store)
     finally:
         store.clean(work)
     return evaluation

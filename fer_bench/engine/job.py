@@ -129,13 +129,8 @@ def plan(
     a runner's backbone, before anything runs.
     """
     options = options or Options()
-    if options.tta not in ("none", *WINDOWS):
-        raise InputError(f"no test-time augmentation {options.tta!r}; there are none, {', '.join(WINDOWS)}")
-    if options.train_scores not in CHOICES:
-        raise InputError(f"train_scores {options.train_scores!r} is none of {', '.join(CHOICES)}")
+    _check_options(options)
     weights = _weights_named(options.weights)
-    if options.keep_epochs and not options.models:
-        raise InputError("--keep-epochs keeps models, and --no-models does not: leave one of them out")
     jobs: dict[str, Job] = {}
     filled: set[tuple[str, int | None]] = set()  # what the second data set was seen to fill
     for split_name in [name for wanted in splits for name in expand(wanted, dataset)]:
@@ -175,6 +170,16 @@ def plan(
         what = " and picks an epoch" if options.checkpoint == "test" else ""
         raise InputError(f"no runner has a recipe {options.recipe!r}{what}; `fer-bench list` shows what each has")
     return list(jobs.values())
+
+
+def _check_options(options: Options) -> None:
+    """Raises InputError for words that are none of an option's, and for two options that contradict each other."""
+    if options.tta not in ("none", *WINDOWS):
+        raise InputError(f"no test-time augmentation {options.tta!r}; there are none, {', '.join(WINDOWS)}")
+    if options.train_scores not in CHOICES:
+        raise InputError(f"train_scores {options.train_scores!r} is none of {', '.join(CHOICES)}")
+    if options.keep_epochs and not options.models:
+        raise InputError("--keep-epochs keeps models, and --no-models does not: leave one of them out")
 
 
 def _weights_named(weights: str) -> str:

@@ -75,7 +75,6 @@ def run(
     store = Store(Path(results))
     store.prepare()
     steps = survey(planned, store, rerun)
-    for step in steps:
-        if step.problem:
-            warnings.warn(step.problem, stacklevel=2)
+    for problem in filter(None, (step.problem for step in steps)):
+        warnings.warn(problem, stacklevel=2)
     return sweep(steps, store, chosen, fail_fast=fail_fast, jobs=jobs)

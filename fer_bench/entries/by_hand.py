@@ -97,12 +97,7 @@ def score_epoch(
             epochs_run=epoch,
             epochs_planned=training.epochs_planned,
             best_epoch=epoch,
-            extra={
-                "epoch": epoch,
-                "run": f"{job.runner}/{run.folder.resolve().name}",
-                "key": job.key,
-                "note": encodable(note),
-            },
+            extra={"epoch": epoch, "run": _place(run), "key": job.key, "note": encodable(note)},
         ),
         scores=score(labels, probabilities, dataset.classes, split.test_seen),
         environment=Environment(
@@ -110,6 +105,10 @@ def score_epoch(
         ),
     )
     return Scored(record, Predictions(split.test.astype(np.int32), labels, probabilities))
+
+
+def _place(run: StoredRun) -> str:
+    return f"{run.record.job.runner}/{run.folder.resolve().name}"
 
 
 def _check_same_data(run: StoredRun, dataset: Dataset, split: Split) -> None:

@@ -55,7 +55,7 @@ def check(root: Path, path: Path) -> str:
     """
     place, found = root, FOLDER
     parts = path.relative_to(root).parts
-    if ".." in parts:
+    if ".." in parts or any("\0" in part for part in parts):
         raise InputError(f"{path}: leads out of {root}")
     for number, name in enumerate(parts, 1):
         place /= name

@@ -1,0 +1,60 @@
+"""What ``fer-bench run`` is told, held against itself and this machine before any data is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..engine.job import Options
+
+
+def check_words(names: Sequence[str], everything: bool, options: Options) -> None:
+    """Raises InputError where the words can't be meant so: no runner or more than all of them, a word that is no runner, two
+    statements of one recipe, a weights file that is not there, no TensorBoard.
+    """
+    from ..api import registry
+    from ..training.tensorboard import check_tensorboard
+    from .mistakes import check_recipe, check_runners, is_runner
+
+    if everything and names:
+        raise InputError(f"--all already means every runner: leave it out, or {' '.join(names)}")
+    context = click.get_current_context()
+    if not everything and not names and is_runner(context.params.get("data") or ""):
+        data = context.params["data"]
+        raise InputError(f"--data {data}: that is a runner, and no data; type: fer-bench run {data} --data PATH")
+    if not everything and not names:
+        raise InputError("name some runners, or --all; `fer-bench list` shows them")
+    check_runners(names, {option for param in context.command.params for option in param.opts})
+    specs = [registry.parse(name) for name in names]
+    for spec in specs:
+        registry.make(spec.model, spec.recipe)
+        said = context.get_parameter_source("recipe") is ParameterSource.COMMANDLINE
+        if spec.recipe and said and spec.recipe != options.recipe:
+            raise InputError(
+                f"{spec.model}:{spec.recipe} names a recipe, and --recipe {options.recipe} another; leave one of them out"
+            )
+    check_recipe(options.recipe, [spec.model for spec in specs if not spec.recipe])
+    if options.weights not in ("auto", "imagenet", "random") and not Path(options.weights).is_file():
+        raise InputError(f"--weights {options.weights}: no such file; or give auto, imagenet or random")
+    if options.tensorboard:
+        check_tensorboard()
+
+
+def check_device(options: Options, jobs: int | None) -> str:
+    """The device of the runs, "cpu" or "gpu:N", which is looked for before any data is read.
+
+    Raises InputError where device or backend can't be used, or several runs at a time would share a GPU.
+    """
+    from ..hardware.device import choose
+
+    device = choose(options.device, options.backend).device
+    if jobs and jobs > 1 and device != "cpu":
+        raise InputError(f"--jobs {jobs}: runs share no GPU; leave it out, or take --device cpu")
+    return device
