@@ -36,8 +36,8 @@ def ranked(board: Board, predictions: Mapping[str, Predictions]) -> Board:
     >>> from fer_bench.records.predictions import stored_predictions
     >>> runs, _ = Store(Path("results")).scan()
     >>> (board,) = boards(run.record for run in runs)
-    >>> [row.rank for row in ranked(board, stored_predictions(runs)).rows]
-    [1, 2]
+    >>> tuple(row.rank for row in ranked(board, stored_predictions(runs)).rows)
+    (1, 2)
     """
     given = {place: _answers(row, board, predictions) for place, row in enumerate(board.rows) if row.runs}
     found = _most_common({place: one for place, one in given.items() if one is not None})
@@ -73,8 +73,8 @@ def leaderboards(runs: Sequence[StoredRun], expected: Iterable[RunnerInfo] = ())
     >>> from pathlib import Path
     >>> from fer_bench import Store, leaderboards
     >>> (board,) = leaderboards(Store(Path("results")).scan()[0])
-    >>> [(row.rank, row.runner) for row in board.rows]
-    [(1, 'hog-svm'), (2, 'svm')]
+    >>> tuple((row.rank, row.runner) for row in board.rows)
+    ((1, 'hog-svm'), (2, 'svm'))
     """
     return leaderboards_of(held(runs), expected)
 
