@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, brief
 from .csv_text import Header, breaks_in_quotes, fail, malformed, missing, read_header
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .labels import LABEL_COLUMNS, USAGE_COLUMNS, Labels, is_beside
@@ -124,7 +124,15 @@ def _read(reopen: Callable[[], IO[bytes]], where: str, how: Reading, quoted: boo
         tuple(labels.classes.names),
         subject_names(subjects, where) if columns.subject else None,
         labels.order,
+        notes=_unread(header, columns),
     )
+
+
+def _unread(header: Header, columns: _Columns) -> tuple[str, ...]:
+    """The columns that tell nothing here, in a line: one of them may be a part or a label under a name that nobody knows."""
+    read = {*columns.labels, *columns.usages, *columns.beside, columns.subject, "pixels"}
+    names = [name[:40] or "(no name)" for name in header.names if name not in read]
+    return (f"columns that were not read: {brief(', '.join(names), 200)}",) if names else ()
 
 
 def _columns(header: Header, subject: str) -> _Columns:

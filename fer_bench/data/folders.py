@@ -231,10 +231,10 @@ def _unused_names(paths: list[PurePosixPath], usages: list[int | None]) -> tuple
     if not told:
         return ()
     if None in usages:
-        how = "no folder tells one: no part is taken from file names, but from folders train, validation and test"
+        how = "no folder does. Parts are taken from folders called train, validation and test, and not from file names"
     else:
-        how = "its folder tells another: the folders are taken"
-    return (f"{counted('file name', told)}; each tells a part, and {how}",)
+        how = "the folders name others: the folders count"
+    return (f"{counted('file name', told)}; these name a part of a split, and {how}",)
 
 
 def _is_any_test(names: Sequence[str]) -> bool:

@@ -103,8 +103,11 @@ def expand(name: str, dataset: Dataset | None = None) -> list[str]:
 
 
 def available(dataset: Dataset) -> list[str]:
-    """The names in ``NAMES`` that work with this data: official and the holdouts need usages Training and PrivateTest."""
-    return [name for name in NAMES if name not in ("official", *_HOLDOUTS) or not _lacking(dataset)]
+    """The names in ``NAMES`` that work with this data: official and the holdouts need usages Training and PrivateTest,
+    and each fold an image of every class."""
+    fewest = min(filter(None, dataset.counts().values()), default=0)
+    without = set(("official", *_HOLDOUTS) if _lacking(dataset) else ()) | ({"kfold-5"} if fewest < 5 else set())
+    return [name for name in NAMES if name not in without]
 
 
 def limit_rows(split: Split, dataset: Dataset, per_class: int, seed: int = 0) -> Split:
@@ -171,8 +174,10 @@ def _fold(dataset: Dataset, folds: int, fold: int) -> tuple[np.ndarray, np.ndarr
 
 def _check_folds(dataset: Dataset, name: str, folds: int, fold: int = 0) -> None:
     """Raises InputError where the split called ``name`` has too few folds, or more than the data has images for."""
-    if folds < 2 or fold >= folds:
-        raise InputError(f"split {name}: at least 2 folds are wanted, numbered 0 to K-1, as in kfold-5-0")
+    if folds < 2:
+        raise InputError(f"split {name}: at least 2 folds are wanted, as in kfold-5")
+    if fold >= folds:
+        raise InputError(f"split {name}: the {folds} folds are kfold-{folds}-0 to kfold-{folds}-{folds - 1}")
     smallest, count = min(((label, n) for label, n in dataset.counts().items() if n), key=lambda item: item[1])
     if count < folds:
         raise InputError(f"split {name}: {smallest} has only {count} images in {dataset.source}; use fewer folds")

@@ -154,13 +154,15 @@ def test_without_usage_the_message_names_the_splits_that_work(data: Dataset) -> 
         make_split(plain, "holdout-20")
     for name in available(plain)[:2]:
         make_split(plain, name)
+    few = replace(plain, images=plain.images[:8], labels=np.arange(8, dtype=np.int8) % 7, digest="")
+    assert available(few) == ["notebook", "notebook-90-10"]
 
 
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
         ("oficial", "did you mean official?"),
-        ("kfold-5-5", "numbered 0 to K-1"),
+        ("kfold-5-5", "the 5 folds are kfold-5-0 to kfold-5-4"),
         ("kfold-1-0", "at least 2 folds"),
         ("kfold-1", "unknown split"),
         ("kfold-200-0", "disgust has only"),

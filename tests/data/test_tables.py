@@ -61,6 +61,16 @@ def test_labels_are_words_or_numbers_and_other_columns_may_say_the_same(tmp_path
     assert digest(write(tmp_path / name, KNOWN | changed)) == DIGEST
 
 
+def test_columns_of_a_csv_that_tell_nothing_are_named(tmp_path):
+    parts = {"Part": KNOWN["Usage"], "id": range(ROWS)}
+    data = load_dataset(
+        as_csv(tmp_path / "a.csv", {"emotion": KNOWN["emotion"], "pixels": PIXELS, **parts}), cache=False
+    )
+    assert data.usage is None
+    assert data.notes == ("columns that were not read: 'part, id'",)
+    assert load_dataset(as_csv(tmp_path / "b.csv", KNOWN), cache=False).notes == ()
+
+
 def test_label_columns_of_floating_numbers(tmp_path):
     np.savez(tmp_path / "a.npz", images=IMAGES, labels=LABELS.astype(float), usage=USAGE)
     assert digest(tmp_path / "a.npz") == DIGEST

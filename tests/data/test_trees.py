@@ -344,7 +344,7 @@ def test_names_alone_tell_no_parts_and_it_is_said(tmp_path: Path) -> None:
     data = read(files, tmp_path)
     assert data.usage is None
     assert "3 file names: happy/PrivateTest_2.png, " in data.notes[0]
-    assert "no part is taken from file names" in data.notes[0]
+    assert "not from file names" in data.notes[0]
 
 
 def test_names_that_are_no_kaggles_give_way_to_folders_and_it_is_said(tmp_path: Path) -> None:
@@ -356,8 +356,8 @@ def test_names_that_are_no_kaggles_give_way_to_folders_and_it_is_said(tmp_path: 
     data = read(files, tmp_path)
     assert parts(data) == [1, 0, 2]
     assert data.notes == (
-        "2 file names: test/happy/train_2.png, train/happy/test_1.png; each tells a part, and its folder tells another: "
-        "the folders are taken",
+        "2 file names: test/happy/train_2.png, train/happy/test_1.png; these name a part of a split, and the "
+        "folders name others: the folders count",
     )
 
 
