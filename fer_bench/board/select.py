@@ -143,6 +143,8 @@ def _unknown(name: str, spec: Spec, wanted: Iterable[Board]) -> str:
         ran = {f"{row.label}:{row.recipe}" if spec.params else row.recipe or "" for row in of_runner}
         return f"no run of {name}; {spec.runner} ran {'as' if spec.params else 'with'} {', '.join(sorted(ran))}"
     there = list(dict.fromkeys(row.label for row in rows))
+    found = f"no run called {name!r}; there are {', '.join(there) or 'none'}"
+    if spec.runner in registry.names():
+        return f"{found}: run {spec.runner} first, or name another results folder with --results"
     close = difflib.get_close_matches(spec.runner.lower(), there, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(there) or 'none'}"
-    return f"no run called {name!r}; {hint}"
+    return f"no run called {name!r}; did you mean {close[0]}?" if close else found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shlex
 import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import click
@@ -18,6 +19,8 @@ from .say import LOUDNESS, PENDING, QUIET, VERBOSE, detail, say_pending, warn
 
 #: In a context's ``meta``: the records that could not be read and were told.
 UNREADABLE = "fer_bench.unreadable"
+#: What variables are called that are good for several commands, behind FER_BENCH_.
+GENERAL = ("DATA", "RESULTS", "CACHE", "TTA")
 
 
 def _loud(value: int) -> Any:
@@ -170,11 +173,23 @@ def unknown_variables(ctx: click.Context) -> list[str]:
     """A line for each variable of the environment that has this command's prefix and is none of its options'."""
     prefix = f"{ctx.auto_envvar_prefix}_"
     known = {name for option in ctx.command.params for name in _accepted(ctx, option)}
-    return [
+    meant = {name: _short_of(name, prefix, known) for name in sorted(os.environ) if not name.startswith(prefix)}
+    return [f"{name} sets nothing; did you mean {other}?" for name, other in meant.items() if other] + [
         f"{name} sets nothing: {ctx.command_path} has no such option{mistakes.did_you_mean(name, known)}"
         for name in sorted(os.environ)
         if ctx.auto_envvar_prefix and name.startswith(prefix) and name not in known
     ]
+
+
+def _short_of(name: str, prefix: str, known: Collection[str]) -> str:
+    """The variable that somebody meant who left out the command in its name, or mistyped one that all commands take; or ""."""
+    first, found, rest = name.partition("FER_BENCH_")
+    if first or not found or rest in GENERAL or rest.endswith(tuple(f"_{one}" for one in GENERAL)):
+        return ""
+    if f"{prefix}{rest}" in known:
+        return f"{prefix}{rest}"
+    close = difflib.get_close_matches(rest, GENERAL, 1, 0.7)
+    return f"{found}{close[0]}" if close else ""
 
 
 def _accepted(ctx: click.Context, option: click.Parameter) -> list[str]:

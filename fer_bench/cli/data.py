@@ -59,13 +59,14 @@ def info(data: str | None, classes: str | None, labels: str, merge: tuple[str, .
         note(f"data: {dataset.source}{numbers_told(dataset, classes)}")
     click.echo(_count_table(counts, list(dataset.classes)))
     click.echo("\nSplits")
+    width = max(map(len, splits))
     for name, sizes in splits.items():
         if isinstance(sizes, str):
-            click.echo(f"  {name:15} no: {sizes}")
+            click.echo(f"  {name:{width}} no: {sizes}")
         else:
             parts = " / ".join(f"{size:,}" for size in (sizes["train"], sizes["validation"], sizes["test"]))
             click.echo(
-                f"  {name:15} {parts} (train / validation / test); {sizes['test_seen']:,} test images also in train"
+                f"  {name:{width}} {parts} (train / validation / test); {sizes['test_seen']:,} test images also in train"
             )
 
 

@@ -105,7 +105,10 @@ def refusal(error: click.UsageError) -> str:
     """What is wrong with the words of a command line, and what to type."""
     if isinstance(error, click.BadParameter) and isinstance(error.param, click.Option) and error.ctx:
         error.param_hint = given_as(error.ctx, error.param)
-    said = error.format_message().rstrip(".")
+    said = error.format_message().rstrip(".").replace("is not a valid integer range", "is no whole number")
+    said = said.replace("is not a valid float range", "is no number").replace(
+        "is not a valid integer", "is no whole number"
+    )
     if error.ctx is None:
         return f"{said}; see 'fer-bench --help'"
     command, path = error.ctx.command, error.ctx.command_path

@@ -41,7 +41,8 @@ def no_command(word: str, top: bool, path: str, there: Sequence[str], rest: Sequ
         command = f"run {shlex.quote(runner)}" if top else "info"
         return f"{first}, but data; type: {path} {command} --data {shlex.quote(word)}"
     if top and is_runner(word):
-        return f"{first}, but a runner; type: {path} {shlex.join(['run', word, *rest])}"
+        command, *others = rest if rest and rest[0] in there else ("run", *rest)
+        return f"{first}, but a runner; type: {path} {shlex.join([command, word, *others])}"
     if top and word in (below := _below_data()):
         return f"{first}; type: {path} data {shlex.join([word, *rest])}, one of {', '.join(below)}"
     if word in ("help", "version"):
@@ -110,6 +111,8 @@ def _instead(word: str, words: Sequence[str], options: Iterable[str]) -> str:
         return ", but looks like a stored run; compare, ensemble, evaluate and score take those, and run takes runners"
     if len(word.split()) > 1 and "[" not in word:
         return f"; each runner is a word of its own, type: fer-bench run {word}"
+    if word.count("[") > word.count("]") and word == words[-1]:
+        return f": its bracket is not closed; type: {so_far if len(others) > 1 or is_runner(words[0]) else 'fer-bench run'} {shlex.quote(f'{word}]')}"
     if word.count("[") != word.count("]"):
         return f": write what has brackets in quotes and without spaces; type: fer-bench run {_joined(words)}"
     if word.startswith("-") or word[:1] in DASHES:
@@ -128,7 +131,10 @@ def _instead(word: str, words: Sequence[str], options: Iterable[str]) -> str:
     if equals and value:
         return f"; parameters stand in brackets, type: fer-bench run '{_unquoted(others[0])}[{word}]'"
     if "," in word:
-        return f"; put spaces between runners, type: fer-bench run {' '.join(filter(None, word.split(',')))}"
+        apart = [name for one in words for name in (one.split(",") if "[" not in one else [one]) if name]
+        return f"; put spaces between runners, type: fer-bench run {shlex.join(apart)}"
+    if word == "run":
+        return f", but the command, which is there already; type: {so_far}"
     if word.isdigit():
         return f"; the number of seeds is an option, type: {so_far} --seeds {word}"
     return ""

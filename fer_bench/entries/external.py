@@ -169,7 +169,9 @@ def _strayed(outside: Outside, stray: np.ndarray, dataset: Dataset, split: Split
     elif row <= numbers[-1]:
         what = f"is in no part of split {split.name} under these labels"
     else:
-        what = f"is not in the data, whose last is row {numbers[-1]}"
+        what = (
+            f"is not in the data, whose last is row {numbers[-1]} (is it the data that was predicted? --data names it)"
+        )
     return f"{where}: {image} {what}; the {end}; {stray.sum():,} of {len(rows):,} rows are not of it"
 
 

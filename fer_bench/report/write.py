@@ -84,7 +84,9 @@ def write_report(
     try:
         publish(root, files)
     except OSError as error:
-        raise InputError(f"the report can't be written to {root} ({error.strerror or error})") from None
+        raise InputError(
+            f"the report can't be written to {root} ({error.strerror or error}); --dry-run prints the leaderboards alone"
+        ) from None
     return Written([root / name for name in files], ranked, [*unforeseen, *problems])
 
 

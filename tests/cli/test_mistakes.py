@@ -66,7 +66,13 @@ def cli(*words: str, **env: str) -> Result:
         ("run svm seeds=3", "type: fer-bench run svm --seeds 3"),
         ("run stacked-cnn n=3", "type: fer-bench run 'stacked-cnn[n=3]'"),
         ("run stacked-cnn[n=3, filters=64]", "type: fer-bench run 'stacked-cnn[n=3,filters=64]'"),
-        ("run stacked-cnn[n=3", "quotes"),
+        ("run stacked-cnn[n=3", "bracket is not closed; type: fer-bench run 'stacked-cnn[n=3]'"),
+        ("run svm stacked-cnn[n=3", "type: fer-bench run svm 'stacked-cnn[n=3]'"),
+        ("run svm, mlp", "type: fer-bench run svm mlp"),
+        ("run run svm", "type: fer-bench run svm"),
+        ("svm run", "type: fer-bench run svm"),
+        ("mlp compare svm", "type: fer-bench compare mlp svm"),
+        ("run svm --data synthetic --split kfold-5-5", "the 5 folds are kfold-5-0 to kfold-5-4"),
         ("run stacked-cnn[depth=3]", "no parameter 'depth'; it has"),
         ("run svm --sedes 3", "did you mean --seeds?"),
         ("run svm --SEEDS 3", "type --seeds"),
@@ -74,7 +80,7 @@ def cli(*words: str, **env: str) -> Result:
         ("run svm —seeds 3", "type --seeds"),
         ("run svm –seeds=3", "type --seeds=3"),
         ("run svm -- --seeds 3", "type: fer-bench run svm --seeds"),
-        ("run svm --seeds three", "is not a valid integer"),
+        ("run svm --seeds three", "'three' is no whole number"),
         ("run svm --seeds 1 --seeds 2", "--seeds is given twice"),
         ("run svm --models --no-models", "--models is given twice"),
         ("run svm -q -v", "--quiet and --verbose contradict each other"),
@@ -164,6 +170,23 @@ def test_a_variable_of_no_option_is_named():
     ]
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("FER_BENCH_RESULT", "FER_BENCH_RESULTS"),
+        ("FER_BENCH_DATASET", "FER_BENCH_DATA"),
+        ("FER_BENCH_PLUGIN", "FER_BENCH_LIST_PLUGIN"),
+    ],
+)
+def test_a_variable_without_its_command_or_mistyped_is_named(typed: str, meant: str):
+    assert cli("list", **{typed: "1"}).stderr == f"fer-bench: warning: {typed} sets nothing; did you mean {meant}?\n"
+
+
+@pytest.mark.parametrize("name", ["DATA", "RESULTS", "CACHE", "TTA", "RUN_RESULTS", "RUN_SEEDS", "DATA_AUDIT_OUT"])
+def test_a_variable_of_another_command_is_not_named(name: str):
+    assert not cli("list", **{f"FER_BENCH_{name}": "1"}).stderr
+
+
 def test_a_refusal_says_what_of_it_came_from_the_environment():
     done = cli("run", "mlp", "--data", "synthetic", FER_BENCH_RUN_RECIPE="tunde")
     assert done.exit_code == 2
@@ -175,8 +198,8 @@ def test_a_refusal_says_what_of_it_came_from_the_environment():
 @pytest.mark.parametrize(
     ("words", "env", "said"),
     [
-        ("--seeds three", {}, "Invalid value for '--seeds': 'three' is not"),
-        ("", {"FER_BENCH_RUN_SEEDS": "three"}, "Invalid value for FER_BENCH_RUN_SEEDS: 'three' is not"),
+        ("--seeds three", {}, "Invalid value for '--seeds': 'three' is no whole number"),
+        ("", {"FER_BENCH_RUN_SEEDS": "three"}, "Invalid value for FER_BENCH_RUN_SEEDS: 'three' is no whole number"),
     ],
 )
 def test_a_value_that_is_wrong_is_named_by_where_it_was_given(words: str, env: dict[str, str], said: str):
