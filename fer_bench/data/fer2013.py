@@ -11,7 +11,7 @@ from ..errors import InputError
 from .csv_text import Header, breaks_in_quotes, fail, malformed, missing, read_header
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .labels import LABEL_COLUMNS, USAGE_COLUMNS, Labels, is_beside
-from .names import subject_names, usage_code
+from .names import subject_names, unread_columns, usage_code
 from .orders import Order
 from .pixels import BLOCK, PIXELS, CellError, parse_pixels
 
@@ -71,6 +71,10 @@ class _Columns(NamedTuple):
     beside: list[str]
     subject: str
 
+    @property
+    def read(self) -> set[str]:
+        return {*self.labels, *self.usages, *self.beside, *filter(None, [self.subject]), "pixels"}
+
 
 def read_csv(reopen: Callable[[], IO[bytes]], where: str, how: Reading = STRICT) -> Faces:
     """Reads a CSV with the columns emotion, pixels and, if there is one, Usage; any order, any case, spaces ignored.
@@ -124,6 +128,7 @@ def _read(reopen: Callable[[], IO[bytes]], where: str, how: Reading, quoted: boo
         tuple(labels.classes.names),
         subject_names(subjects, where) if columns.subject else None,
         labels.order,
+        unread_columns(header.names, columns.read),
     )
 
 
@@ -145,8 +150,7 @@ def _blocks(stream: IO[bytes], header: Header, columns: _Columns, quoted: bool) 
     from pyarrow import csv as arrow_csv
 
     names = [f"f{place}" for place in range(len(header.names))]  # a header may have the same name twice
-    wanted = {*columns.labels, *columns.usages, *columns.beside, *filter(None, [columns.subject]), "pixels"}
-    places = {names[header.place(name)]: name for name in sorted(wanted)}
+    places = {names[header.place(name)]: name for name in sorted(columns.read)}
     coded = pa.dictionary(pa.int32(), pa.string())
     types = {place: pa.string() if name == "pixels" else coded for place, name in places.items()}
     for block in arrow_csv.open_csv(

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import InputError, brief
-from ..files.parquet import check_rows, read_table
+from ..files.parquet import check_rows, column_names, read_table
 from .arrays import codes_of, label_codes, usage_codes, usage_of
+from .csv_text import plain_name
 from .dataset import USAGES
 from .fer2013 import STRICT, Faces, Reading
 from .image_columns import IMAGE_COLUMNS, read_images
 from .labels import LABEL_COLUMNS, USAGE_COLUMNS, Labels, is_beside
-from .names import subject_names
+from .names import subject_names, unread_columns
 from .parts import parts_of_files
 from .pictures import one_depth
 from .pixels import PIXELS
@@ -65,6 +66,7 @@ def read_parquet(paths: Sequence[Path], root: Path, how: Reading = STRICT) -> Fa
         parts[0].classes,
         np.concatenate([part.subjects for part in parts if part.subjects is not None]) if how.subject else None,
         max(part.order for part in parts),
+        tuple(dict.fromkeys(text for part in parts for text in part.left_out)),
         notes=one_depth([part.notes for part in parts], where),
     )
     if not len(faces.labels):
@@ -111,7 +113,8 @@ def _read_file(path: Path, split: int | None, how: Reading) -> Faces:
         tuple(labels.classes.names),
         None if columns.subject is None else subject_names(subjects, where),
         labels.order,
-        notes=notes,
+        unread_columns(column_names(path), table.column_names),
+        notes,
     )
 
 
@@ -119,7 +122,7 @@ def _columns(table: pa.Table, path: Path, wanted: Collection[str], subject: str)
     """Raises InputError where one is missing, or there twice."""
     columns: dict[str, str] = {}
     for name in table.column_names:
-        plain = name.strip().lower()
+        plain = plain_name(name.strip().lower())
         if plain in columns and plain in wanted:
             raise InputError(f"{path}: columns {brief(columns[plain])} and {brief(name)}; leave one of them out")
         columns[plain] = name
@@ -139,9 +142,7 @@ def _columns(table: pa.Table, path: Path, wanted: Collection[str], subject: str)
 
 def _shown(path: Path) -> str:
     """The columns of a parquet file, some of them where there are many."""
-    from pyarrow import parquet
-
-    names = parquet.read_schema(path).names
+    names = column_names(path)
     return ", ".join(name[:20] for name in names[:12]) or "nothing"
 
 
