@@ -101,13 +101,14 @@ def _read(reopen: Callable[[], IO[bytes]], where: str, how: Reading, quoted: boo
     faces = bytearray()  # grows in place, where joining blocks would take the memory twice
     codes, usages = [np.empty(0, np.int8)], [np.empty(0, np.int8)]
     labels, subjects = Labels(where, how.order, how.foreign), []
+    told: set[str] = set()
     with reopen() as stream:
         header = read_header(stream, where, (*LABEL_COLUMNS, *USAGE_COLUMNS, "pixels"))
         columns = _columns(header, how.subject.strip().lower())
         try:
             for block in _blocks(stream, header, columns, quoted):
                 try:
-                    codes.append(_label_codes(block, columns, labels))
+                    codes.append(_label_codes(block, columns, labels, told))
                     if columns.usages:
                         usages.append(_usage_codes(block, columns.usages))
                     if columns.subject:
@@ -128,7 +129,7 @@ def _read(reopen: Callable[[], IO[bytes]], where: str, how: Reading, quoted: boo
         tuple(labels.classes.names),
         subject_names(subjects, where) if columns.subject else None,
         labels.order,
-        unread_columns(header.names, columns.read),
+        unread_columns(header.names, (columns.read - {*columns.beside}) | told),
     )
 
 
@@ -164,12 +165,17 @@ def _blocks(stream: IO[bytes], header: Header, columns: _Columns, quoted: bool) 
         yield found | {"pixels": [" ".join(text.splitlines()) for text in texts] if quoted else texts}
 
 
-def _label_codes(block: dict[str, Any], columns: _Columns, labels: Labels) -> np.ndarray:
-    """(n,) int8. CellError names the first label that is none, or that another column contradicts."""
+def _label_codes(block: dict[str, Any], columns: _Columns, labels: Labels, told: set[str]) -> np.ndarray:
+    """(n,) int8. CellError names the first label that is none, or that another column contradicts.
+
+    The other columns that tell emotions are added to ``told``.
+    """
     first, *others = columns.labels
     codes = _codes(block[first], first, labels.code, labels.complaint)
     for name in (*others, *columns.beside):
         theirs = _known(block[name], lambda text: labels.beside(text, name in LABEL_COLUMNS))  # noqa: B023  # used at once
+        if (theirs >= 0).any():
+            told.add(name)
         row = _contradiction(codes, theirs)
         if row is not None:
             meant = [labels.classes.names[code] for code in (codes[row], theirs[row])]

@@ -102,7 +102,7 @@ def _read_file(path: Path, split: int | None, how: Reading) -> Faces:
     usages = _usages(table, columns.usages, where)
     if usages is None and split is not None:
         usages = np.full(len(table), split, np.int8)
-    labels, codes = _labels(table, columns, where, how)
+    labels, codes, silent = _labels(table, columns, where, how)
     whom = [] if columns.subject is None else table.column(columns.subject).to_pylist()
     subjects = ["" if value is None else str(value) for value in whom]
     images, notes = read_images(table, columns.images, where)
@@ -113,7 +113,7 @@ def _read_file(path: Path, split: int | None, how: Reading) -> Faces:
         tuple(labels.classes.names),
         None if columns.subject is None else subject_names(subjects, where),
         labels.order,
-        unread_columns(column_names(path), table.column_names),
+        unread_columns(column_names(path), {*table.column_names} - {*silent}),
         notes,
     )
 
@@ -158,13 +158,17 @@ def _usages(table: pa.Table, columns: Sequence[str], where: str) -> np.ndarray |
     return codes
 
 
-def _labels(table: pa.Table, columns: _Columns, where: str, how: Reading) -> tuple[Labels, np.ndarray]:
-    """The reader of the labels, and the labels, (n,) int8. Raises InputError for a bad one, or two that differ."""
+def _labels(table: pa.Table, columns: _Columns, where: str, how: Reading) -> tuple[Labels, np.ndarray, Sequence[str]]:
+    """The reader of the labels, the labels, (n,) int8, and the other columns called so that tell none.
+
+    Raises InputError for a bad one, or two that differ.
+    """
     metadata = table.schema.metadata or {}
     first, *others = columns.labels
     labels = Labels(where, how.order, how.foreign, _hugging_face_names(metadata, first))
     values = table.column(first).to_pylist()
     codes = label_codes(values, labels, where)
+    silent = []
     for name in (*others, *columns.beside):
         stated, numbers = _hugging_face_names(metadata, name), name in others
 
@@ -173,8 +177,9 @@ def _labels(table: pa.Table, columns: _Columns, where: str, how: Reading) -> tup
                 value = stated[value]
             return labels.beside(value, numbers)
 
-        _check_same(values, table.column(name).to_pylist(), codes, code, where, (first, name))
-    return labels, codes
+        if not _check_same(values, table.column(name).to_pylist(), codes, code, where, (first, name)):
+            silent.append(name)
+    return labels, codes, silent
 
 
 def _check_same(
@@ -184,8 +189,11 @@ def _check_same(
     code_of: Callable[[object], int | None],
     where: str,
     names: tuple[str, str],
-) -> None:
-    """Raises InputError for the first row in which another column says something else; what is no such value says nothing."""
+) -> bool:
+    """Whether the other column says anything; what is no such value does not.
+
+    Raises InputError for the first row in which it says something else.
+    """
     theirs = codes_of(others, code_of)
     different = (theirs >= 0) & (theirs != codes)
     if different.any():
@@ -194,6 +202,7 @@ def _check_same(
             f"{where}, row {row}: column {names[0]} has {brief(values[row])}, and column {names[1]} {brief(others[row])}, "
             "which is something else; correct or leave out one, or say with --classes what numbers mean"
         )
+    return bool((theirs >= 0).any())
 
 
 def _hugging_face_names(metadata: dict[bytes, bytes], column: str) -> list[str] | None:

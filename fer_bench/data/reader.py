@@ -58,7 +58,7 @@ def read_files(path: Path, order: Order | None = None) -> tuple[str, ...] | None
 
 
 def _dataset(path: Path, faces: Faces) -> Dataset:
-    if faces.images.max(initial=0) == 1:
+    if faces.images.max() <= 1:
         raise InputError(
             f"{path}: no pixel of any image is above 1: were they scaled to 0..1 and then made whole numbers? Whole numbers "
             "from 0 to 255 are wanted"

@@ -88,6 +88,16 @@ def test_columns_that_are_not_read_are_counted_and_named(tmp_path: Path) -> None
     assert not load_dataset(table(tmp_path / "plain.csv", {}), cache=False).left_out
 
 
+def test_numbers_beside_words_are_named_where_nothing_says_what_they_mean(tmp_path: Path) -> None:
+    path = table(tmp_path / "faces.csv", {"emotion_id": [6, 5], "emotion_name": [""]})
+    assert load_dataset(path, cache=False).left_out == ("2 columns: 'emotion_id', 'emotion_name'",)
+    path = table(tmp_path / "faces.csv", {"emotion_id": [6, 5], "emotion_name": WORDS})
+    assert load_dataset(path, cache=False).left_out == ("1 column: 'emotion_id'",)
+    columns = {"image": [picture(row) for row in range(7)], "label": list(WORDS), "class_id": list(range(7))}
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    assert load_dataset(tmp_path / "a.parquet", cache=False).left_out == ("1 column: 'class_id'",)
+
+
 @pytest.mark.parametrize("name", ["emotion.1", "pixels.1", "Usage.1"])
 def test_a_column_twice_as_pandas_names_it(tmp_path: Path, name: str) -> None:
     refused(table(tmp_path / "faces.csv", {name: [0]}), "line 1: columns", f"both called '{name[:-2].lower()}'")
@@ -165,9 +175,10 @@ def test_a_split_of_one_parquet_file_that_the_other_does_not_have(tmp_path: Path
     refused(tmp_path, "whether they say which split they are")
 
 
-def test_pixels_of_0_and_1(tmp_path: Path) -> None:
-    refused(table(tmp_path / "faces.csv", {}, largest=1), "no pixel of any image is above 1")
-    refused(hugging_face(tmp_path / "a.parquet", sorted(WORDS), largest=1), "no pixel of any image is above 1")
+@pytest.mark.parametrize("largest", [0, 1])
+def test_pixels_of_0_and_1(tmp_path: Path, largest: int) -> None:
+    refused(table(tmp_path / "faces.csv", {}, largest=largest), "no pixel of any image is above 1")
+    refused(hugging_face(tmp_path / "a.parquet", sorted(WORDS), largest=largest), "no pixel of any image is above 1")
 
 
 def test_a_table_with_tabs_is_the_same_alone_and_in_a_folder(tmp_path: Path) -> None:
