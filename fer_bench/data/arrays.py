@@ -13,7 +13,7 @@ from ..files.npz import array_names, load_npz
 from .dataset import IMAGE_SIZE, USAGES
 from .fer2013 import STRICT, Faces, Reading
 from .labels import Labels
-from .names import MOST_CLASSES, subject_names, usage_code
+from .names import MOST_CLASSES, subject_names, unread_columns, usage_code
 
 
 def read_npz(path: Path, how: Reading = STRICT) -> Faces:
@@ -48,7 +48,8 @@ def read_npz(path: Path, how: Reading = STRICT) -> Faces:
     codes = label_codes(labels.tolist(), reader, str(path))
     usage = usage_codes(arrays["usage"].tolist(), str(path)) if "usage" in arrays else None
     subjects = subject_names([str(one) for one in arrays[how.subject].tolist()], str(path)) if how.subject else None
-    return Faces(_bytes(images, path), codes, usage, tuple(reader.classes.names), subjects, reader.order)
+    unread = unread_columns(array_names(path), (*needed, "usage", "classes"), "array")
+    return Faces(_bytes(images, path), codes, usage, tuple(reader.classes.names), subjects, reader.order, unread)
 
 
 def _bytes(images: np.ndarray, path: Path) -> np.ndarray:

@@ -80,7 +80,7 @@ def contents(tree: Tree) -> Contents:
             found.parquet.append(path)
         elif suffix == ".npz":
             found.arrays.append(path)
-        elif name.endswith((*ARCHIVE_SUFFIXES, ".gz")):
+        elif name.endswith((*ARCHIVE_SUFFIXES, ".gz", ".tbz2", ".txz", ".zst", ".7z", ".rar")):
             found.archives.append(path)
         else:
             unsure.append(path)

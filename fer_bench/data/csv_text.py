@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,23 @@ from .pixels import BLOCK, PIXELS
 LONGEST_LINE, MOST_COLUMNS = 1 << 16, 1000
 _BLANK_LINES = 100
 _WANTED = "a first line such as emotion,pixels,Usage is wanted"
+
+
+def plain_name(column: str) -> str:
+    """The name of a column as it was: pandas calls a second one of a name "emotion.1"."""
+    return re.sub(r"\.[0-9]{1,3}$", "", column)
+
+
+def disguised(start: bytes) -> str:
+    """What a file is that is no text of a table, by how it begins; "" where that is not known."""
+    kinds = {
+        b"PK": "a zip archive or an Excel workbook; name it .zip, or save the sheet as CSV",
+        b"\x1f\x8b": "a gzip file; unpack it",
+        b"PAR1": "a parquet file; name it .parquet",
+        b"version https://git-lfs": "a pointer of Git LFS to the file; fetch that with git lfs pull",
+        b"<": "a web page, as failed downloads are; download the file again",
+    }
+    return next((what for sign, what in kinds.items() if start.lstrip(b"\xef\xbb\xbf \r\n").startswith(sign)), "")
 
 
 @dataclass(frozen=True)
@@ -35,11 +53,11 @@ class Header:
     def columns(self, wanted: Collection[str]) -> list[str]:
         """Those of ``wanted`` that are there, in that order. Raises InputError where one of them is there twice."""
         for name in wanted:
-            places = [place for place, other in enumerate(self.names, start=1) if other == name]
+            places = [place for place, other in enumerate(self.names, start=1) if plain_name(other) == name]
             if len(places) > 1:
                 raise InputError(
-                    f"{self.where}: columns {' and '.join(map(str, places))} are both called {name[:40]!r}; leave one of "
-                    "them out"
+                    f"{self.where}: columns {' and '.join(map(str, places))} are both called {name[:40]!r} (pandas writes {name[:40]}.1 for a second one); "
+                    "leave one of them out"
                 )
         return [name for name in wanted if name in self.names]
 
@@ -59,6 +77,8 @@ def read_header(stream: IO[bytes], where: str, known: Collection[str]) -> Header
     if not line.removeprefix(b"\xef\xbb\xbf").strip():
         raise InputError(f"{where}: {'empty' if number == 1 else 'begins with blank lines'}; {_WANTED}")
     where = f"{where}, line {number}"
+    if what := disguised(line):
+        raise InputError(f"{where}: {what}")
     if line.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{where}: UTF-16 text; save it as UTF-8")
     if len(line) == LONGEST_LINE and not line.endswith(b"\n"):

@@ -7,11 +7,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, brief
+from ..errors import InputError
 from .csv_text import Header, breaks_in_quotes, fail, malformed, missing, read_header
 from .dataset import EMOTIONS, IMAGE_SIZE, USAGES
 from .labels import LABEL_COLUMNS, USAGE_COLUMNS, Labels, is_beside
-from .names import subject_names, usage_code
+from .names import subject_names, unread_columns, usage_code
 from .orders import Order
 from .pixels import BLOCK, PIXELS, CellError, parse_pixels
 
@@ -71,6 +71,10 @@ class _Columns(NamedTuple):
     beside: list[str]
     subject: str
 
+    @property
+    def read(self) -> set[str]:
+        return {*self.labels, *self.usages, *self.beside, *filter(None, [self.subject]), "pixels"}
+
 
 def read_csv(reopen: Callable[[], IO[bytes]], where: str, how: Reading = STRICT) -> Faces:
     """Reads a CSV with the columns emotion, pixels and, if there is one, Usage; any order, any case, spaces ignored.
@@ -97,13 +101,14 @@ def _read(reopen: Callable[[], IO[bytes]], where: str, how: Reading, quoted: boo
     faces = bytearray()  # grows in place, where joining blocks would take the memory twice
     codes, usages = [np.empty(0, np.int8)], [np.empty(0, np.int8)]
     labels, subjects = Labels(where, how.order, how.foreign), []
+    told: set[str] = set()
     with reopen() as stream:
         header = read_header(stream, where, (*LABEL_COLUMNS, *USAGE_COLUMNS, "pixels"))
         columns = _columns(header, how.subject.strip().lower())
         try:
             for block in _blocks(stream, header, columns, quoted):
                 try:
-                    codes.append(_label_codes(block, columns, labels))
+                    codes.append(_label_codes(block, columns, labels, told))
                     if columns.usages:
                         usages.append(_usage_codes(block, columns.usages))
                     if columns.subject:
@@ -124,15 +129,8 @@ def _read(reopen: Callable[[], IO[bytes]], where: str, how: Reading, quoted: boo
         tuple(labels.classes.names),
         subject_names(subjects, where) if columns.subject else None,
         labels.order,
-        notes=_unread(header, columns),
+        unread_columns(header.names, (columns.read - {*columns.beside}) | told),
     )
-
-
-def _unread(header: Header, columns: _Columns) -> tuple[str, ...]:
-    """The columns that tell nothing here, in a line: one of them may be a part or a label under a name that nobody knows."""
-    read = {*columns.labels, *columns.usages, *columns.beside, columns.subject, "pixels"}
-    names = [name[:40] or "(no name)" for name in header.names if name not in read]
-    return (f"columns that were not read: {brief(', '.join(names), 200)}",) if names else ()
 
 
 def _columns(header: Header, subject: str) -> _Columns:
@@ -153,8 +151,7 @@ def _blocks(stream: IO[bytes], header: Header, columns: _Columns, quoted: bool) 
     from pyarrow import csv as arrow_csv
 
     names = [f"f{place}" for place in range(len(header.names))]  # a header may have the same name twice
-    wanted = {*columns.labels, *columns.usages, *columns.beside, *filter(None, [columns.subject]), "pixels"}
-    places = {names[header.place(name)]: name for name in sorted(wanted)}
+    places = {names[header.place(name)]: name for name in sorted(columns.read)}
     coded = pa.dictionary(pa.int32(), pa.string())
     types = {place: pa.string() if name == "pixels" else coded for place, name in places.items()}
     for block in arrow_csv.open_csv(
@@ -168,12 +165,17 @@ def _blocks(stream: IO[bytes], header: Header, columns: _Columns, quoted: bool) 
         yield found | {"pixels": [" ".join(text.splitlines()) for text in texts] if quoted else texts}
 
 
-def _label_codes(block: dict[str, Any], columns: _Columns, labels: Labels) -> np.ndarray:
-    """(n,) int8. CellError names the first label that is none, or that another column contradicts."""
+def _label_codes(block: dict[str, Any], columns: _Columns, labels: Labels, told: set[str]) -> np.ndarray:
+    """(n,) int8. CellError names the first label that is none, or that another column contradicts.
+
+    The other columns that tell emotions are added to ``told``.
+    """
     first, *others = columns.labels
     codes = _codes(block[first], first, labels.code, labels.complaint)
     for name in (*others, *columns.beside):
         theirs = _known(block[name], lambda text: labels.beside(text, name in LABEL_COLUMNS))  # noqa: B023  # used at once
+        if (theirs >= 0).any():
+            told.add(name)
         row = _contradiction(codes, theirs)
         if row is not None:
             meant = [labels.classes.names[code] for code in (codes[row], theirs[row])]

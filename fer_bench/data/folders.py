@@ -13,7 +13,7 @@ from ..errors import InputError, brief
 from .beside import check_beside
 from .dataset import EMOTIONS, USAGES
 from .fer2013 import STRICT, Faces, Reading
-from .labels import folder_word, number_of
+from .labels import folder_number, folder_word
 from .names import MOST_CLASSES, check_names, emotion, merged_classes, subject_names, usage_code
 from .parts import part_in, parts_told
 from .pictures import MAX_IMAGE_BYTES, Pictures
@@ -58,8 +58,9 @@ def read_images(
     homes, around = _homes(paths, where, how)
     labels, classes = _labels(paths, homes, where, how)
     _check_file_names(paths, [classes[label] for label in labels], where)
-    check_beside(tree, tables, {path: classes[label] for path, label in zip(paths, labels, strict=True)})
     usages = _usages(paths, around, where)
+    told = {path: (classes[label], usage) for path, label, usage in zip(paths, labels, usages, strict=True)}
+    check_beside(tree, tables, told, how.order)
     places = [
         _Place(-1 if usage is None else usage, label, path.name)
         for path, label, usage in zip(paths, labels, usages, strict=True)
@@ -83,7 +84,7 @@ def read_images(
         np.array(usages, np.int8)[order] if usages[0] is not None else None,
         classes,
         subject_names([path.parent.name for path in paths], where)[order] if how.subject else None,
-        how.order.name if how.order and any(number_of(home.name) is not None for home in homes) else "",
+        how.order.name if how.order and any(folder_number(home.name) is not None for home in homes) else "",
         notes=(*notes, *_unused_names(paths, usages)),
         files=tuple(str(paths[row]) for row in order),
     )
@@ -144,7 +145,7 @@ def _labels(
 def _check_others(others: list[tuple[PurePosixPath, PurePosixPath]], where: str, how: Reading) -> None:
     """Raises InputError where images, each with its folder that is none of our emotions', are in none of another one."""
     for path, home in others:
-        number = number_of(home.name)
+        number = folder_number(home.name)
         if (
             number is not None
             and not emotion(home.parent.name)
@@ -170,10 +171,12 @@ def _check_others(others: list[tuple[PurePosixPath, PurePosixPath]], where: str,
 
 def _check_file_names(paths: list[PurePosixPath], labels: list[str], where: str) -> None:
     """Raises InputError where a file is named after another emotion than its folder: sad/happy_01.png."""
+    words = [{emotion(word) for word in re.findall("[A-Za-z]+", path.stem)} - {None} for path in paths]
+    all_do = all(len(said) == 1 for said in words)  # S001_happy_03.png: no word that stands there by chance
     wrong = [
-        (path, label, said)
-        for path, label in zip(paths, labels, strict=True)
-        if (found := _LABELLED.fullmatch(path.stem)) and (said := emotion(found[1])) and said not in label.split("+")
+        (path, label, *said)
+        for path, label, said in zip(paths, labels, words, strict=True)
+        if len(said) == 1 and not said & {*label.split("+")} and (all_do or _LABELLED.fullmatch(path.stem))
     ]
     if wrong:
         path, label, said = wrong[0]

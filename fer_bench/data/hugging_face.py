@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import InputError, brief
-from ..files.parquet import check_rows, read_table
+from ..files.parquet import check_rows, column_names, read_table
 from .arrays import codes_of, label_codes, usage_codes, usage_of
+from .csv_text import plain_name
 from .dataset import USAGES
 from .fer2013 import STRICT, Faces, Reading
 from .image_columns import IMAGE_COLUMNS, read_images
 from .labels import LABEL_COLUMNS, USAGE_COLUMNS, Labels, is_beside
-from .names import subject_names
+from .names import subject_names, unread_columns
 from .parts import parts_of_files
 from .pictures import one_depth
 from .pixels import PIXELS
@@ -65,6 +66,7 @@ def read_parquet(paths: Sequence[Path], root: Path, how: Reading = STRICT) -> Fa
         parts[0].classes,
         np.concatenate([part.subjects for part in parts if part.subjects is not None]) if how.subject else None,
         max(part.order for part in parts),
+        tuple(dict.fromkeys(text for part in parts for text in part.left_out)),
         notes=one_depth([part.notes for part in parts], where),
     )
     if not len(faces.labels):
@@ -100,7 +102,7 @@ def _read_file(path: Path, split: int | None, how: Reading) -> Faces:
     usages = _usages(table, columns.usages, where)
     if usages is None and split is not None:
         usages = np.full(len(table), split, np.int8)
-    labels, codes = _labels(table, columns, where, how)
+    labels, codes, silent = _labels(table, columns, where, how)
     whom = [] if columns.subject is None else table.column(columns.subject).to_pylist()
     subjects = ["" if value is None else str(value) for value in whom]
     images, notes = read_images(table, columns.images, where)
@@ -111,7 +113,8 @@ def _read_file(path: Path, split: int | None, how: Reading) -> Faces:
         tuple(labels.classes.names),
         None if columns.subject is None else subject_names(subjects, where),
         labels.order,
-        notes=notes,
+        unread_columns(column_names(path), {*table.column_names} - {*silent}),
+        notes,
     )
 
 
@@ -119,7 +122,7 @@ def _columns(table: pa.Table, path: Path, wanted: Collection[str], subject: str)
     """Raises InputError where one is missing, or there twice."""
     columns: dict[str, str] = {}
     for name in table.column_names:
-        plain = name.strip().lower()
+        plain = plain_name(name.strip().lower())
         if plain in columns and plain in wanted:
             raise InputError(f"{path}: columns {brief(columns[plain])} and {brief(name)}; leave one of them out")
         columns[plain] = name
@@ -139,9 +142,7 @@ def _columns(table: pa.Table, path: Path, wanted: Collection[str], subject: str)
 
 def _shown(path: Path) -> str:
     """The columns of a parquet file, some of them where there are many."""
-    from pyarrow import parquet
-
-    names = parquet.read_schema(path).names
+    names = column_names(path)
     return ", ".join(name[:20] for name in names[:12]) or "nothing"
 
 
@@ -157,13 +158,17 @@ def _usages(table: pa.Table, columns: Sequence[str], where: str) -> np.ndarray |
     return codes
 
 
-def _labels(table: pa.Table, columns: _Columns, where: str, how: Reading) -> tuple[Labels, np.ndarray]:
-    """The reader of the labels, and the labels, (n,) int8. Raises InputError for a bad one, or two that differ."""
+def _labels(table: pa.Table, columns: _Columns, where: str, how: Reading) -> tuple[Labels, np.ndarray, Sequence[str]]:
+    """The reader of the labels, the labels, (n,) int8, and the other columns called so that tell none.
+
+    Raises InputError for a bad one, or two that differ.
+    """
     metadata = table.schema.metadata or {}
     first, *others = columns.labels
     labels = Labels(where, how.order, how.foreign, _hugging_face_names(metadata, first))
     values = table.column(first).to_pylist()
     codes = label_codes(values, labels, where)
+    silent = []
     for name in (*others, *columns.beside):
         stated, numbers = _hugging_face_names(metadata, name), name in others
 
@@ -172,8 +177,9 @@ def _labels(table: pa.Table, columns: _Columns, where: str, how: Reading) -> tup
                 value = stated[value]
             return labels.beside(value, numbers)
 
-        _check_same(values, table.column(name).to_pylist(), codes, code, where, (first, name))
-    return labels, codes
+        if not _check_same(values, table.column(name).to_pylist(), codes, code, where, (first, name)):
+            silent.append(name)
+    return labels, codes, silent
 
 
 def _check_same(
@@ -183,8 +189,11 @@ def _check_same(
     code_of: Callable[[object], int | None],
     where: str,
     names: tuple[str, str],
-) -> None:
-    """Raises InputError for the first row in which another column says something else; what is no such value says nothing."""
+) -> bool:
+    """Whether the other column says anything; what is no such value does not.
+
+    Raises InputError for the first row in which it says something else.
+    """
     theirs = codes_of(others, code_of)
     different = (theirs >= 0) & (theirs != codes)
     if different.any():
@@ -193,6 +202,7 @@ def _check_same(
             f"{where}, row {row}: column {names[0]} has {brief(values[row])}, and column {names[1]} {brief(others[row])}, "
             "which is something else; correct or leave out one, or say with --classes what numbers mean"
         )
+    return bool((theirs >= 0).any())
 
 
 def _hugging_face_names(metadata: dict[bytes, bytes], column: str) -> list[str] | None:

@@ -15,7 +15,7 @@ LABEL_COLUMNS = ("emotion", "label", "labels")
 #: Columns that say to which part an image belongs.
 USAGE_COLUMNS = ("usage", "split")
 #: Other columns that may name the emotion, too ("emotion_name", "class"); not what a model says, or what was corrected.
-_BESIDE = re.compile(r"^(?!.*(pred|old|orig|noisy)).*(emotion|label|class|expression)")
+_BESIDE = re.compile(r"^(?!.*(pred|old|orig|noisy)).*(emotion|label|class|expression|target|category)")
 _WHOLE = re.compile(r"(0|[1-9][0-9]{0,2})(\.0*)?")
 
 
@@ -29,6 +29,11 @@ def number_of(value: object) -> int | None:
     return int(found[1]) if found else None
 
 
+def folder_number(name: str) -> int | None:
+    """The same of a folder's name, which may have zeros before it, to be sorted by: "03"."""
+    return number_of(name.lstrip("0") or name[:1])
+
+
 def is_beside(column: str) -> bool:
     """Whether a column of this name, in lower case, may have the emotion in words beside the column that is read."""
     return bool(_BESIDE.search(column))
@@ -36,8 +41,27 @@ def is_beside(column: str) -> bool:
 
 def folder_word(name: str, order: Order | None) -> str:
     """What a folder is called; where it is called a number and an ``order`` was given, the emotion that it means there."""
-    number = number_of(name)
+    number = folder_number(name)
     return name if number is None or order is None else order.names.get(number, name)
+
+
+def _renumbered(order: Order, names: Sequence[int], given: bool, where: str) -> Order:
+    """What the places of ``names`` mean, which a data set has for its numbers and which are numbers themselves.
+
+    So stores Hugging Face what stood in folders 1 to 7: as 0 to 6.
+
+    Raises:
+        InputError: nobody gave the order, or a number is none of its.
+    """
+    strange = [number for number in names if number not in order.names]
+    if not given or strange:
+        shown = ", ".join(map(str, names[:12]))
+        what = f"; {strange[0]} is none of --classes {order.name[:80]}" if given else ""
+        raise InputError(
+            f"{where}: the names of its classes are numbers, {shown}, which mean nothing by themselves{what}; give "
+            "--classes raf-db, affectnet, ... or the emotions in the order of those numbers"
+        )
+    return Order(order.name, {place: order.names[number] for place, number in enumerate(names)})
 
 
 class Labels:
@@ -57,11 +81,15 @@ class Labels:
         self._stated = stated is not None
         self._numbered = False
         start: Sequence[str] = EMOTIONS
-        if stated is not None:
+        if stated and all(number_of(name) is not None for name in stated):
+            self._order = _renumbered(self._order, [number_of(name) or 0 for name in stated], order is not None, where)
+        elif stated is not None:
             own = [emotion(name) or (name.strip().lower() if foreign else "") for name in stated]
             if "" in own or len(set(own)) < len(own):
+                strange = next((name for name, known in zip(stated, own, strict=True) if not known), "")
                 raise InputError(
                     f"{where}: classes {brief(', '.join(stated), 120)} aren't all different known emotions"
+                    + (f": {brief(strange)} is none" if strange else "")
                 )
             for number, name in enumerate(own):
                 if order and order.names.get(number, name) != name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -78,6 +78,13 @@ def check_names(names: Sequence[str], where: str) -> None:
     long = next((name for name in names if len(name) > LONGEST_NAME), None)
     if long is not None:
         raise InputError(f"{where}: a name of {len(long):,} characters, {brief(long)}; {LONGEST_NAME} are the limit")
+
+
+def unread_columns(there: Iterable[str], read: Collection[str], what: str = "column") -> tuple[str, ...]:
+    """A text that counts and names the columns of a table that are none of those ``read``; nothing where all are."""
+    rest = [name for name in there if name not in read and name.strip()]
+    shown = ", ".join(brief(name[:60]) for name in rest[:5])
+    return (f"{len(rest)} {what}{'' if len(rest) == 1 else 's'}: {shown}{', …' * (len(rest) > 5)}",) if rest else ()
 
 
 def usage_code(text: str) -> int | None:

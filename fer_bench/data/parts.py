@@ -52,9 +52,10 @@ def parts_of_files(paths: Sequence[Path], root: Path) -> list[int | None]:
     """
     names = [(*path.relative_to(root).parent.parts, path.stem) for path in paths]
     told = parts_told(names, str(root))
-    if None not in told:
-        return told
-    return [_nearest(folders, stem, str(root)) for *folders, stem in names]
+    return [
+        _nearest(folders, stem, str(root)) if part is None else part
+        for part, (*folders, stem) in zip(told, names, strict=True)
+    ]
 
 
 def _nearest(folders: Sequence[str], stem: str, where: str) -> int | None:

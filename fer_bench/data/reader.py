@@ -58,6 +58,11 @@ def read_files(path: Path, order: Order | None = None) -> tuple[str, ...] | None
 
 
 def _dataset(path: Path, faces: Faces) -> Dataset:
+    if faces.images.max() <= 1:
+        raise InputError(
+            f"{path}: no pixel of any image is above 1: were they scaled to 0..1 and then made whole numbers? Whole numbers "
+            "from 0 to 255 are wanted"
+        )
     try:
         return Dataset(
             faces.images,
@@ -94,7 +99,7 @@ def _read_file(path: Path, how: Reading) -> Faces:
     name = path.name.lower()
     if how.listing and not name.endswith(ARCHIVE_SUFFIXES):
         return NO_FILES
-    if name.endswith(".csv"):
+    if name.endswith((".csv", ".tsv")):
         return read_csv(lambda: path.open("rb"), str(path), how)
     if name.endswith(ARCHIVE_SUFFIXES):
         with open_archive(path) as archive:
@@ -107,7 +112,7 @@ def _read_file(path: Path, how: Reading) -> Faces:
         from .hugging_face import read_parquet
 
         return read_parquet([path], path.parent, how)
-    forms = ", ".join((".csv", *ARCHIVE_SUFFIXES, ".npz", ".parquet"))
+    forms = ", ".join((".csv", ".tsv", *ARCHIVE_SUFFIXES, ".npz", ".parquet"))
     raise InputError(f"{path}: of no known form; a folder or a file ending in {forms} is wanted")
 
 
@@ -142,7 +147,7 @@ def _read_tree(tree: Tree, how: Reading) -> Faces:
         faces = read_images(tree, found.images, found.tables, how)
     else:
         raise nothing_found(tree, found)
-    return faces._replace(left_out=found.left_out(tree, used))
+    return faces._replace(left_out=(*faces.left_out, *found.left_out(tree, used)))
 
 
 def _read_binary(tree: Tree, names: list[PurePosixPath], how: Reading) -> Faces:
@@ -163,7 +168,7 @@ def _name(path: Path, faces: Faces) -> str:
     if faces.classes == EMOTIONS and len(faces.labels) == FER2013_IMAGES:
         return "fer2013"
     stem = path.name
-    for suffix in (".csv", *ARCHIVE_SUFFIXES, ".npz", ".parquet"):
+    for suffix in (".csv", ".tsv", *ARCHIVE_SUFFIXES, ".npz", ".parquet"):
         stem = stem.removesuffix(suffix)
     name = slug(stem)
     return f"fer2013-{len(faces.labels)}" if name == "fer2013" else own_name(name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data.csv_text import LONGEST_LINE, MOST_COLUMNS
+from ..data.csv_text import LONGEST_LINE, MOST_COLUMNS, disguised
 from ..data.dataset import EMOTIONS
 from ..errors import InputError, brief
 from ..files.parquet import read_table
@@ -92,7 +92,10 @@ def _csv(path: Path) -> tuple[pd.DataFrame, Places]:
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The lines that are not blank, each with its number from 1, split into their fields; a value ends on its line."""
-    lines = io.TextIOWrapper(io.BytesIO(_unpacked(path)), encoding="utf-8-sig", newline=None)
+    content = _unpacked(path)
+    if what := disguised(content[:64]):
+        raise InputError(f"{path}: {what}")
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=None)
     number = 0
     try:
         while line := lines.readline(LONGEST_LINE + 1):

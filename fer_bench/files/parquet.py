@@ -46,6 +46,12 @@ def read_table(path: Path, wanted: Callable[[str], bool] | None = None, most_byt
         return pa.Table.from_batches(batches, fields)
 
 
+def column_names(path: Path) -> list[str]:
+    """The names of all columns. Raises InputError where the file is not readable as parquet."""
+    with _opened(path) as file:
+        return list(file.schema_arrow.names)
+
+
 def check_rows(paths: Sequence[Path], row_bytes: int) -> None:
     """Raises InputError where the rows of all files become too much, at ``row_bytes`` each, for what the files hold."""
     rows = 0

@@ -161,7 +161,7 @@ def test_data_that_can_not_be_evaluated_on(evaluate, tiny_npz, tmp_path):
     refused(evaluate("good", data=tiny_npz), "was trained on tiny.npz")
     (tmp_path / "broken.npz").write_bytes(b"x")
     refused(evaluate("good", data=tmp_path / "broken.npz"), "not readable")
-    np.savez(tmp_path / "bored.npz", images=np.zeros((3, 48, 48), np.uint8), labels=["bored"] * 3)
+    np.savez(tmp_path / "bored.npz", images=np.full((3, 48, 48), 9, np.uint8), labels=["bored"] * 3)
     refused(
         evaluate("good", data=tmp_path / "bored.npz"), "no class in common: bored.npz has bored; the model knows anger"
     )

@@ -424,7 +424,7 @@ def test_a_message_shows_all_that_is_in_it(tmp_path: Path) -> None:
     assert "�[31mred.xlsx" in str(caught.value)
 
 
-IMAGES = np.zeros((2, 48, 48), np.uint8)
+IMAGES = np.full((2, 48, 48), 9, np.uint8)
 NPZ = {
     "no array 'labels'": {"images": IMAGES},
     "no array 'images'": {"labels": [0, 1]},

@@ -123,7 +123,7 @@ def test_an_image_without_a_subject(tmp_path):
 
 
 def test_a_column_of_something_else_is_no_column_of_emotions(tmp_path):
-    images = np.zeros((150, 48, 48), np.uint8)
+    images = np.full((150, 48, 48), 9, np.uint8)
     np.savez(tmp_path / "n.npz", images=images, labels=[f"id{number}" for number in range(150)])
     with pytest.raises(InputError, match="row 93"):
         load_foreign(tmp_path / "n.npz")

@@ -119,7 +119,7 @@ def test_words_need_no_order_and_the_datas_own_names_stand_against_another(tmp_p
 def counted(folder: Path, counts: dict[int, int]) -> Path:
     """An .npz of blank images with so many of each number."""
     numbers = np.repeat(list(counts), list(counts.values()))
-    np.savez_compressed(folder / "n.npz", images=np.zeros((len(numbers), 48, 48), np.uint8), labels=numbers)
+    np.savez_compressed(folder / "n.npz", images=np.full((len(numbers), 48, 48), 9, np.uint8), labels=numbers)
     return folder / "n.npz"
 
 

@@ -419,7 +419,7 @@ def test_kaggles_own_table_comes_before_others(tmp_path: Path) -> None:
 
 def test_an_npz_file_is_found_in_its_folder(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
-    np.savez(tmp_path / "set/faces.npz", images=np.zeros((2, 48, 48), np.uint8), labels=[0, 1])
+    np.savez(tmp_path / "set/faces.npz", images=np.full((2, 48, 48), 9, np.uint8), labels=[0, 1])
     assert len(load_dataset(tmp_path / "set", cache=False)) == 2
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.write(tmp_path / "set/faces.npz", "faces.npz")
