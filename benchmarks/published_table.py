@@ -23,6 +23,7 @@ import click
 from fer_bench import load_dataset
 from fer_bench.api import registry
 from fer_bench.cli.run import stop_on_signals
+from fer_bench.cli.values import SECONDS
 from fer_bench.errors import InputError
 from fer_bench.hardware.device import choose
 from fer_bench.records.store import Store
@@ -103,8 +104,8 @@ def say(message: str) -> None:
 @click.option("--results", envvar="FER_BENCH_RESULTS", default="results", show_default=True, help="Results folder.")
 @click.option("--weights-vgg16", type=click.Path(exists=True, dir_okay=False), help="ImageNet's of VGG16, no top.")
 @click.option("--weights-vgg19", type=click.Path(exists=True, dir_okay=False), help="ImageNet's of VGG19, no top.")
-@click.option("--timeout", type=click.FloatRange(1), help="Seconds that a run may take; it goes on another time.")
-@click.option("--time-left", type=click.FloatRange(1), help="Seconds for all: what runs then is ended, to go on later.")
+@click.option("--timeout", type=SECONDS, help="Seconds that a run may take, 0 for no limit; it goes on another time.")
+@click.option("--time-left", type=SECONDS, help="Seconds for all: what runs then is ended, to go on later.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only entries whose title has it or matches it.")
 @click.option("--skip", multiple=True, metavar="PATTERN", help="Not these, such as what stands still at chance.")
 @click.option("--limit", type=click.IntRange(1), help="Images per class, for a quick look in a --results of its own.")

@@ -15,6 +15,10 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\
 _LONE = re.compile(r"[\ud800-\udfff]")
 
 
+#: A word of so many letters is no message's own: it is quoted, and its ends tell what it was.
+_LONG_WORD = re.compile(r"(\S{200})\S{200,}(\S{40})")
+
+
 def encodable(text: str) -> str:
     """``text`` as JSON, files and terminals take it: a byte that is no UTF-8 (Python's "\\udcfc") is written "\\xfc"."""
     return _LONE.sub(lambda half: f"\\x{ord(half[0]) & 0xFF:02x}" if "\udc80" <= half[0] <= "\udcff" else "�", text)
@@ -23,6 +27,11 @@ def encodable(text: str) -> str:
 def visible(text: str) -> str:
     """``text``, ``encodable``, with a � for each character that can't be seen but does something."""
     return _INVISIBLE.sub("�", encodable(text))
+
+
+def shortened(text: str) -> str:
+    """``text`` with words of hundreds of letters cut in their middle; a path of some length stays whole."""
+    return _LONG_WORD.sub(r"\1…\2", text)
 
 
 def brief(value: object, most: int = 60) -> str:

@@ -61,7 +61,7 @@ def tell_of(made: dict[str, Any]) -> dict[str, Any]:
         }
     except InputError:
         raise
-    except Exception as error:  # whatever the plugin's code does not catch
+    except (Exception, SystemExit) as error:  # whatever the plugin's code does not catch
         reason = " ".join(str(error).split())
         raise InputError(f"runner {made['name']}: {type(error).__name__}: {reason}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -21,13 +22,17 @@ def _importer(item: str) -> Callable[[], ModuleType]:
     """
     path = Path(item)
     if path.suffix == ".py" or len(path.parts) > 1:
-        if not path.is_file():
+        if not _is_file(item):
             raise InputError(f"--plugin {item}: no such file")
         return partial(_import_file, path.resolve())
     if not _module_exists(item):
-        hint = f"write {item}.py for the file here" if Path(f"{item}.py").is_file() else "is it installed?"
+        hint = f"write {item}.py for the file here" if _is_file(f"{item}.py") else "is it installed?"
         raise InputError(f"--plugin {item}: no such module; {hint}")
     return partial(importlib.import_module, item)
+
+
+def _is_file(item: str) -> bool:
+    return os.path.isfile(item)  # noqa: PTH113  Path.is_file raises for a name that no file can have
 
 
 def _module_exists(name: str) -> bool:

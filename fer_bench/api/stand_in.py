@@ -24,8 +24,8 @@ from .published import Published
 from .recipe import Augmentation, EarlyStopping, Recipe, ReduceLR, Stage
 from .runner import Runner, RunnerInfo
 
-#: No description of runners is longer.
-MOST_BYTES = 16 << 20
+#: No description of runners is longer, and none takes so many seconds: importing TensorFlow takes half a minute at worst.
+MOST_BYTES, MOST_SECONDS = 16 << 20, 300.0
 #: Where a runner is made as the base classes make it: nobody has to be asked what comes of its parameters.
 _PLAIN = frozenset({"Runner.__init__", "KerasRunner.__init__"})
 
@@ -181,15 +181,22 @@ def ask(plugins: Sequence[str], made: dict[str, Any] | None = None) -> dict[str,
         command = [sys.executable, "-P", "-m", "fer_bench.api.plugin_process", str(answer)]
         request = json.dumps({"plugins": list(plugins), "made": made}, default=str)
         # What a plugin prints is nothing that a command says.
-        done = subprocess.run(command, input=request, text=True, encoding="utf-8", stdout=subprocess.DEVNULL)
+        which = ", ".join(["the installed ones", *plugins])
         try:
+            done = subprocess.run(
+                command, input=request, text=True, encoding="utf-8", stdout=subprocess.DEVNULL, timeout=MOST_SECONDS
+            )
             with answer.open("rb") as file:
                 told = json.loads(file.read(MOST_BYTES))
         except FileNotFoundError:
-            which = ", ".join(["the installed ones", *plugins])
             raise InputError(
                 f"the process that imports the plugins ({which}) ended with code {done.returncode}, which one of them does "
-                "as it is imported; leave that one out, or uninstall it"
+                "as it is imported, or its runner as it is made; leave that one out, or uninstall it"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise InputError(
+                f"the process that imports the plugins ({which}) had not done so after {MOST_SECONDS:g} s; leave out the one "
+                "that hangs, or uninstall it"
             ) from None
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"the process that imports the plugins said nothing that can be read ({error})") from None

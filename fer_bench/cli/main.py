@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -31,6 +32,13 @@ COMMANDS = {
     "data": "data",
     "doctor": "doctor",
 }
+
+
+#: What is wrong with a path, as an OSError says it: whoever gave it can give another. Else something failed here.
+OF_PATHS = {
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP,
+    errno.ENAMETOOLONG, errno.EINVAL, errno.EROFS, errno.ENXIO,
+}  # fmt: skip
 
 
 class LazyGroup(Group):
@@ -73,15 +81,19 @@ class LazyGroup(Group):
             say(str(error))
             sys.exit(1)
         except OSError as error:
-            if not is_disk_full(error):
-                raise
-            where = f"{error.filename}: " if error.filename else ""
-            say(f"{where}{error.strerror or error}; what was finished is safe: free some space and run it again")
-            sys.exit(1)
+            say(unforeseen(error))
+            sys.exit(2 if error.errno in OF_PATHS else 1)
         except (KeyboardInterrupt, click.Abort):
             say("interrupted")
             sys.exit(130)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def unforeseen(error: OSError) -> str:
+    """What is said of an error of the system that no command expects."""
+    where = f"{error.filename}: " if error.filename else ""
+    safe = "; what was finished is safe: free some space and run it again" if is_disk_full(error) else ""
+    return f"{where}{error.strerror or error}{safe}"
 
 
 def stand_in_for_streams() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import visible
+from ..errors import shortened, visible
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
@@ -22,7 +22,7 @@ QUIET, VERBOSE = -1, 1
 
 def say(message: str) -> None:
     """One line on stderr, in which nothing that came from a file gives orders to the terminal."""
-    click.echo(f"fer-bench: {visible(' '.join(message.split()))}", err=True)
+    click.echo(f"fer-bench: {visible(shortened(' '.join(message.split())))}", err=True)
 
 
 def warn(messages: Iterable[str]) -> None:

@@ -176,7 +176,7 @@ def with_readable_predictions(outcome: Outcome, attempt: Attempt) -> Outcome:
     job, split, classes = attempt.job, attempt.job.split, len(attempt.job.info.classes)
     try:
         for path in (attempt.work / OUT / PREDICTIONS, attempt.work / TRAIN_PROBABILITIES):
-            inside.check(attempt.work, path)
+            inside.check(attempt.work.parent, path)  # the folder itself may have been replaced
         with np.load(attempt.work / OUT / PREDICTIONS, allow_pickle=False) as given:
             shapes = tuple(distributions(given[name], classes).shape for name in probability_names(job))
         training_probabilities(job, attempt.work)

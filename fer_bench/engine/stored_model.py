@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
@@ -15,10 +16,14 @@ from ..hardware.device import Target, choose, process_variables
 from ..records import provenance
 from ..records.record import ENSEMBLE, EXTERNAL, Environment
 from ..records.store import MODEL, StoredRun
+from ..training.kept import EPOCHS
 from .job import Options
 from .outcome import Outcome
 from .process import watch
 from .task import IMAGES, PROBABILITIES, TASK, PredictTask
+
+#: Weights of a kept epoch, among a worker's files.
+EPOCH = "epoch.weights.h5"
 
 
 def has_model(folder: Path) -> bool:
@@ -76,7 +81,10 @@ def predict(
         epoch: weights file of a kept epoch, which the model gets first; None: its own weights.
         stop: ends the process once it is set.
     """
-    job = run.record.job
+    job, stored, model = run.record.job, run.folder / MODEL, work / MODEL
+    # A copy: beside the model itself lie predictions, with the labels of the test part.
+    shutil.copytree(stored, model, ignore=shutil.ignore_patterns(EPOCHS))
+    weights = None if epoch is None else Path(shutil.copy(epoch, work / EPOCH))
     task = PredictTask(
         spec=spec,
         recipe=job.recipe,
@@ -84,14 +92,15 @@ def predict(
         device=target.device,
         plugins=tuple(options.plugins),
         tta=tta,
-        model=str((run.folder / MODEL).resolve()),
-        epoch=None if epoch is None else str(epoch.resolve()),
+        model=str(model.resolve()),
+        epoch=None if weights is None else str(weights.resolve()),
     )
     np.save(work / IMAGES, images)
     (work / TASK).write_text(task.to_json(), encoding="utf-8")
     environment = provenance.environment(target.device)
     variables = process_variables(target, options.threads)
     outcome = watch(work, options, variables, lambda _: None, stop or Event(), "fer_bench.engine.predict")
+    outcome = outcome.model_copy(update={"message": outcome.message.replace(str(model.resolve()), str(stored))})
     inside.check(work, work / PROBABILITIES)  # a plugin may have put anything there
     probabilities = np.load(work / PROBABILITIES, allow_pickle=False) if outcome.status == "ok" else None
     return Prediction(outcome, outcome.where(environment), probabilities)

@@ -51,7 +51,12 @@ def main(folder: Path, kind: type[Told], work: Callable[[Told, Path], Outcome]) 
             traceback.print_exc()
         outcome = raised(error)
     try:
-        durable.write(folder / OUTCOME, outcome.to_json().encode(), folder)  # whole: the parent may look at any time
+        content = outcome.to_json().encode()
+    except Exception as error:  # a runner says anything of itself
+        outcome = raised(error)
+        content = outcome.to_json().encode()
+    try:
+        durable.write(folder / OUTCOME, content, folder)  # whole: the parent may look at any time
     except OSError as error:
         if is_disk_full(error):
             return DISK_FULL_CODE
@@ -188,7 +193,13 @@ def valid_probabilities(runner: Predictor, images: np.ndarray, classes: int) -> 
     """
     if not len(images):
         return np.empty((0, classes), np.float32)
-    array = np.asarray(runner.predict_proba(images), np.float32)
+    returned = runner.predict_proba(images)
+    # Made numbers, these would lose what they say: an imaginary part, a mask.
+    if np.asarray(returned).dtype.kind in "cSUmM" or np.ma.is_masked(returned):
+        raise ValueError(
+            f"predict_proba returned {np.asarray(returned).dtype}, or masked values; plain numbers are wanted"
+        )
+    array = np.asarray(returned, np.float32)
     if array.shape != (len(images), classes):
         raise ValueError(f"predict_proba returned shape {array.shape}, wanted {(len(images), classes)}")
     if not np.isfinite(array).all():

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Collection
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -26,10 +27,16 @@ _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 _NO_HEADER = (SyntaxError, tokenize.TokenError, RecursionError, MemoryError, TypeError)
 
 
-def load_npz(path: Path, names: Collection[str] | None = None, content: bytes | None = None) -> dict[str, np.ndarray]:
+def load_npz(
+    path: Path,
+    names: Collection[str] | None = None,
+    content: bytes | BinaryIO | None = None,
+    most: int = MOST_BYTES,
+) -> dict[str, np.ndarray]:
     """The arrays of a file, or those of ``names`` that are there. Numbers and texts only.
 
-    ``content`` is what was read of the file, where that was read already.
+    ``content`` is what was read of the file, or the file itself, where it was read or opened already; ``most`` the bytes
+    that all of its arrays may take.
 
     Each header is held against what is stored before memory is asked for: it takes 100 bytes to claim 10**12 numbers.
 
@@ -40,9 +47,10 @@ def load_npz(path: Path, names: Collection[str] | None = None, content: bytes | 
     try:
         if content is None and not stat.S_ISREG(path.stat().st_mode):
             raise InputError(f"{path}: not a plain file")
-        with zipfile.ZipFile(path if content is None else io.BytesIO(content)) as archive:
+        file = io.BytesIO(content) if isinstance(content, bytes) else content or path
+        with zipfile.ZipFile(file) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            check_zip(path, archive.infolist(), MOST_ARRAYS, MOST_BYTES)
+            check_zip(path, archive.infolist(), MOST_ARRAYS, most)
             if len(members) < len(archive.infolist()):
                 raise InputError(f"{path}: two arrays of the same name among {', '.join(members)[:120]}")
             wanted = [name for name in members if names is None or name in names]

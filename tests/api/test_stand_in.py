@@ -216,6 +216,36 @@ def test_a_plugin_that_ends_its_process_or_lies_is_a_line(tmp_path: Path, body: 
     assert registry.names() == list(registry.BUILTINS)
 
 
+def test_a_plugin_that_never_ends_its_import_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fer_bench.api.stand_in.MOST_SECONDS", 0.5)
+    hangs = tmp_path / "hangs.py"
+    hangs.write_text("import threading; threading.Event().wait()")
+    with pytest.raises(InputError, match=r"hangs\.py.*leave out the one that hangs"):
+        registry.know_plugins([str(hangs)])
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("raise SystemExit(3)", "runner own: SystemExit: 3"),
+        ("import os; os._exit(3)", "or its runner as it is made"),
+    ],
+)
+def test_a_runner_that_can_not_be_made_is_a_line(tmp_path: Path, body: str, words: str) -> None:
+    plugin = tmp_path / "own.py"
+    made = f"    def __init__(self, recipe='', **given):\n        {body}\n"
+    plugin.write_text(CHEAT.replace('register("cheat")', 'register("own")') + made)
+    registry.know_plugins([str(plugin)])
+    with pytest.raises(InputError, match=words):
+        registry.make("own")
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a" * 5000 + ".py", "a\0b.py"])
+def test_a_plugin_of_a_name_that_no_file_can_have(name: str) -> None:
+    with pytest.raises(InputError, match=r"no such (file|module)"):
+        registry.know_plugins([name])
+
+
 def test_no_process_is_started_where_there_is_no_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: [])
     monkeypatch.setattr(subprocess, "run", None)

@@ -295,3 +295,11 @@ def test_what_runs_when_the_time_is_up_is_ended_and_is_no_failure(
     done = invoke("--data", tiny_npz, "--results", tmp_path, "--only", "mlp published", "--time-left", 10)
     assert not given
     assert "the time is up" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--time-left"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "0.5"])
+def test_what_is_no_number_of_seconds_is_refused(option: str, value: str):
+    done = invoke(option, value, "--dry-run")
+    assert done.exit_code == 2
+    assert "is no number of seconds" in done.stderr

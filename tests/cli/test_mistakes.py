@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,38 @@ def test_a_mistake_is_one_line_that_says_what_to_type(words: str, advice: str, f
     assert advice in told[0]
     assert not done.stdout
     assert not (folder / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run LONG", "run svm --seeds LONG", "run svm --device LONG", "run svm --weights LONG", "run svm --LONG",
+        "run svm --tta LONG", "run svm --plugin LONG", "run svm --data LONG", "info LONG", "compare LONG svm",
+        "report --results LONG", "score LONG --data synthetic", "evaluate LONG --data synthetic", "LONG",
+    ],
+)  # fmt: skip
+def test_a_value_of_thousands_of_letters_is_one_short_line(words: str, folder: Path):
+    done = cli(*(word.replace("LONG", 5000 * "a") for word in words.split()))
+    assert done.exit_code == 2, done.output[-2000:]
+    told = done.stderr.splitlines()
+    assert len(told) == 1
+    assert len(told[0]) < 800
+    assert not (folder / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"), [(errno.EACCES, 2), (errno.ELOOP, 2), (errno.EIO, 1), (errno.EMFILE, 1)]
+)
+def test_an_error_of_the_system_that_nobody_expected_is_one_line(
+    code: int, exit_code: int, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code), "the/place")
+
+    monkeypatch.setattr("fer_bench.api.registry.know_plugins", broken)
+    done = cli("list")
+    assert done.exit_code == exit_code
+    assert done.stderr.splitlines() == [f"fer-bench: the/place: {os.strerror(code)}"]
 
 
 def test_a_run_and_two_names_in_quotes_are_no_runner(folder: Path):

@@ -67,7 +67,12 @@ class Cheat(Runner):
         return np.eye(7, dtype=np.float32)[chosen]
 
     def save(self, folder):
-        pass
+        (folder / "model").touch()
 
     def load(self, folder):
-        pass
+        """Notes each file with labels below and beside what a process that predicts is given."""
+        places = {place for path in (HERE, Path(folder)) for place in (path, path.parent)}
+        files = {file for place in places for file in place.rglob("*.np[yz]")}
+        held = [str(file) for file in files if labels_in(file, [0]) is not None]
+        Path(os.environ[WORLD], "looked.json").write_text(json.dumps({"files": len(files), "labels": held}))
+        self.labels = np.zeros(1, int)

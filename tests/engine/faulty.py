@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_bench import Recipe, SklearnRunner, register
+from fer_bench import FitSummary, Recipe, SklearnRunner, register
 from fer_bench.api.recipe import Stage
 
 
@@ -336,3 +337,25 @@ class Curious(_Centroid):
             assert len(given["val_labels"]) == len(given["val_rows"])
         assert "labels" not in (folder / "task.json").read_text()
         return super().fit(train, validation, context)
+
+
+@register("elsewhere")
+class Elsewhere(_Centroid):
+    """Puts a link where its files, or with them all of its folder, should be."""
+
+    parameters = {"all": False}
+
+    def save(self, directory):
+        place = Path(sys.argv[-1]) if self.params["all"] else directory.parent
+        shutil.rmtree(place)
+        place.symlink_to(os.environ["FER_BENCH_TEST_HOME"])
+
+
+@register("endless")
+class Endless(_Centroid):
+    """Says of itself what holds itself."""
+
+    def fit(self, train, validation, context):
+        summary = super().fit(train, validation, context) or FitSummary()
+        summary.extra["itself"] = summary.extra
+        return summary

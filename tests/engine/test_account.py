@@ -17,6 +17,8 @@ from fer_bench.engine import run, survey, sweep
 from fer_bench.engine.account import settled
 from fer_bench.engine.job import Options, plan
 from fer_bench.engine.job_info import check_recordable, info_of
+from fer_bench.engine.left import with_sound_files
+from fer_bench.engine.outcome import Outcome
 from fer_bench.entries.external_file import read_outside
 from fer_bench.errors import InputError
 from fer_bench.records.form import content_of, record_of
@@ -149,6 +151,31 @@ def test_what_stands_in_a_jobs_place_is_a_failure_of_its_own_and_stays(steps):
     assert "record.json" in unreadable.failure.message
     assert (store.root / "tiny" / "official").read_text() == "a file where a folder belongs"
     assert (place / "record.json").read_text() == "{"
+
+
+def test_a_link_in_a_jobs_resume_state_or_lock_is_its_own_failure(steps, tmp_path):
+    three, store = steps
+    state, lock = (step.job.info.key[:16] for step in three[:2])
+    (tmp_path / "home").mkdir()
+    (store.root / ".work" / f"resume-{state}").symlink_to(tmp_path / "home")
+    (store.root / ".work" / "locks").mkdir(exist_ok=True)
+    (store.root / ".work" / "locks" / f"{lock}.lock").symlink_to(tmp_path / "mine")
+    *failed, other = sweep(three, store, Options(plugins=PLUGINS))
+    assert [record.status for record in (*failed, other)] == ["error", "error", "ok"]
+    assert all("a link, which is not followed" in record.failure.message for record in failed)
+    assert [path.name for path in tmp_path.rglob("*") if path.parent.name == "home" or path.name == "mine"] == []
+
+
+@pytest.mark.parametrize("name", ["history.csv", "model/training-images.npz"])
+def test_a_folder_or_a_file_where_one_of_ours_belongs_is_the_runs_fault(tmp_path, name):
+    out = tmp_path / "work" / "out"
+    for make in (lambda path: path.mkdir(), lambda path: path.write_text("epoch\nmine")):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        make(out / name)
+        outcome = with_sound_files(Outcome(status="ok"), out)
+        assert outcome.status == "error"
+        assert Path(name).name in outcome.message
+        assert not (out / name).exists()
 
 
 def test_what_can_not_be_put_into_its_place_is_not_trained(steps):

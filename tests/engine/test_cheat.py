@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,16 @@ def test_the_cheat_finds_labels_where_it_is_led_to_them(world: Path, monkeypatch
     (record,) = run(["cheat"], results=world / "results", plugins=PLUGINS)
     assert record.training.extra["found"] > 0
     assert record.scores.accuracy == 1
+
+
+def test_no_labels_are_below_or_beside_the_model_that_predicts(world: Path) -> None:
+    """Predictions with the labels of the test part lie beside the stored model itself."""
+    run(["cheat"], results=world / "results", plugins=PLUGINS)
+    (record,) = run(["cheat"], results=world / "results", plugins=PLUGINS, tta="flip")
+    looked = json.loads((world / "looked.json").read_text())
+    assert record.tta is not None
+    assert looked["files"] > 0
+    assert looked["labels"] == []
 
 
 def test_what_a_worker_is_told_of_the_surroundings(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:

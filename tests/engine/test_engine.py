@@ -16,7 +16,7 @@ from fer_bench.data.load import load_dataset
 from fer_bench.engine import run, survey
 from fer_bench.engine.execute import Attempt, prepare
 from fer_bench.engine.job import Options, plan
-from fer_bench.engine.worker import load_parts
+from fer_bench.engine.worker import load_parts, valid_probabilities
 from fer_bench.errors import InputError
 from fer_bench.hardware.device import Target
 from fer_bench.hardware.host import cores
@@ -74,6 +74,7 @@ def test_a_run_leaves_a_record_from_which_its_scores_can_be_computed_again(go, t
         ("wrong-shape", "error", "shape (28, 6), wanted (28, 7)"),
         ("negative", "error", "output 6 is -0.25, negative; 28 of 28"),
         ("needy", "skipped", "no_such_module_anywhere"),
+        ("endless", "error", "Circular reference"),
     ],
 )
 def test_every_failure_is_a_record_and_the_others_go_on(go, tmp_path, name, status, message):
@@ -93,6 +94,40 @@ def test_what_rounding_makes_of_a_probability_is_mended_and_scored(go, tmp_path)
     assert rounds.scores.images == rounds.tta.scores.images == 28
     (stored,) = (run for run in Store(tmp_path / "results").scan()[0] if run.record.job.runner == "rounds")
     assert load_predictions(stored.folder).probabilities.min() == 0
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda even: even + 1j,
+        lambda even: even.astype(str),
+        lambda even: np.ma.masked_less(even, 1),
+    ],
+)
+def test_what_would_lose_its_meaning_as_numbers_is_no_prediction(made):
+    class Predicts:
+        def predict_proba(self, images):
+            return made(np.full((len(images), 7), 1 / 7, np.float32))
+
+    with pytest.raises(ValueError, match="plain numbers are wanted"):
+        valid_probabilities(Predicts(), np.zeros((3, 48, 48), np.uint8), 7)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no FIFOs, and links want rights")
+@pytest.mark.parametrize("name", ["elsewhere", "elsewhere[all=yes]"])
+def test_a_run_that_puts_a_link_where_its_files_should_be_costs_nobody_theirs(go, name, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    for folder in (home, home / "out"):
+        (folder / "model").mkdir(parents=True)
+        (folder / "link").symlink_to("model")
+        (folder / "history.csv").write_text("mine")
+        os.mkfifo(folder / "pipe")
+    before = sorted(home.rglob("*"))
+    monkeypatch.setenv("FER_BENCH_TEST_HOME", str(home))
+    failed, good = go(name, "good")
+    assert (failed.status, good.status) == ("error", "ok")
+    assert "a link, which is not followed" in failed.failure.message
+    assert [path for path in sorted(home.rglob("*")) if path.name != "outcome.json"] == before
 
 
 def test_the_log_of_a_failure_is_in_its_record(go):

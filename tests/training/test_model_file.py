@@ -238,6 +238,28 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_layer_whose_numbers_only_the_image_tells(tmp_path: Path, nested: bool) -> None:
+    any_size = keras.Input((None, None, 1))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.UpSampling2D(100)(any_size))
+    model = keras.Model(any_size, keras.layers.Dense(7, "softmax")(x))
+    if nested:
+        images = keras.Input((48, 48, 1))
+        model = keras.Model(images, model(images))
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(InputError, match=r"layer 'up_sampling2d\w*' gives 23,040,000 numbers an image"):
+        load_model(tmp_path / "model.keras")
+
+
+def test_a_model_for_images_of_any_size_is_loaded(tmp_path: Path) -> None:
+    """Also where it can't take faces: its weights may be what is wanted."""
+    for channels, size in ((1, 3), (3, 3), (1, 60)):
+        any_size = keras.Input((None, None, channels))
+        x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, size)(any_size))
+        keras.Model(any_size, keras.layers.Dense(7, "softmax")(x)).save(tmp_path / "model.keras")
+        assert load_model(tmp_path / "model.keras").count_params() > 0
+
+
 def test_a_layer_that_gives_an_absurd_number_of_numbers(sound: Path, tmp_path: Path) -> None:
     images = keras.Input((48, 48, 1), dtype="uint8")
     x = keras.layers.UpSampling2D(100)(preprocess.Preprocess(48, 1)(images))

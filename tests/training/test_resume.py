@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -185,6 +187,19 @@ def flip_a_byte(folder: Path) -> None:
     path.write_bytes(content)
 
 
+def packed(folder: Path) -> None:
+    """A megabyte of zeros in a kilobyte."""
+    np.savez_compressed(arrays_of(folder), x=np.zeros(1 << 17))
+
+
+def claiming(folder: Path) -> None:
+    """A header of more numbers than any memory has."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**13,)})
+    with zipfile.ZipFile(arrays_of(folder), "w") as archive:
+        archive.writestr("x.npy", header.getvalue())
+
+
 def another_backend(folder: Path) -> None:
     state = json.loads((folder / "state.json").read_text())
     state["made_by"]["backend"] = "abacus"
@@ -199,6 +214,8 @@ def another_backend(folder: Path) -> None:
         (lambda folder: arrays_of(folder).write_bytes(arrays_of(folder).read_bytes()[:500]), "can't be read"),
         (lambda folder: (folder / "state.json").write_text('{"made_by": '), "can't be read"),
         (lambda folder: (folder / "state.json").write_text("[]"), "can't be read"),
+        (packed, "that unpack to"),
+        (claiming, "claims a shape of (10000000000000,)"),
         (another_backend, "backend abacus, now"),
     ],
 )
