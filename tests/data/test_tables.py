@@ -67,8 +67,8 @@ def test_columns_of_a_csv_that_tell_nothing_are_named(tmp_path):
         as_csv(tmp_path / "a.csv", {"emotion": KNOWN["emotion"], "pixels": PIXELS, **parts}), cache=False
     )
     assert data.usage is None
-    assert data.notes == ("columns that were not read: 'part, id'",)
-    assert load_dataset(as_csv(tmp_path / "b.csv", KNOWN), cache=False).notes == ()
+    assert data.left_out == ("2 columns: 'part', 'id'",)
+    assert load_dataset(as_csv(tmp_path / "b.csv", KNOWN), cache=False).left_out == ()
 
 
 def test_label_columns_of_floating_numbers(tmp_path):
