@@ -1,4 +1,6 @@
-"""Build hook: a wheel carries the revision of the tree that it was built from, for the records of whoever installs it."""
+"""Build hook: a wheel carries the revision of the tree that it was built from, for the records of whoever installs
+it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CustomBuildHook(BuildHookInterface):
-    """Writes fer_bench/revision.json, which ``fer_bench.records.provenance.git_state`` reads where there is no checkout."""
+    """Writes fer_bench/revision.json, which ``fer_bench.records.provenance.git_state`` reads where there is no
+    checkout.
+    """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         # An editable install has the checkout itself.

@@ -50,7 +50,9 @@ def dataset(_own_cache: None) -> Dataset:
 
 @pytest.fixture(scope="session")
 def faces(dataset: Dataset) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
-    """n -> the first n images (n, 48, 48) uint8 and labels (n,) int8 of a fixed shuffle; repeated if there are fewer."""
+    """n -> the first n images (n, 48, 48) uint8 and labels (n,) int8 of a fixed shuffle; repeated if there are
+    fewer.
+    """
     order = np.random.default_rng(0).permutation(len(dataset))
 
     def first(n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """python -m benchmarks.equal_epochs: is what trains faster as accurate? Writes equal_epochs.json and README.md.
 
-The nets whose speed has a goal learn from the same images for the same number of epochs, the notebook's way and ours, and
-are scored on PublicTest; nothing picks a checkpoint. Needs FER_BENCH_DATA, and about an hour on two cores.
+The nets whose speed has a goal learn from the same images for the same number of epochs, the notebook's way and ours,
+and are scored on PublicTest; nothing picks a checkpoint. Needs FER_BENCH_DATA, and about an hour on two cores.
 """
 
 from __future__ import annotations

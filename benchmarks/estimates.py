@@ -49,9 +49,9 @@ def begun(folder: Path) -> Begun | None:
 def estimate(job: JobInfo, records: Sequence[RunRecord], hardware: str, state: Begun | None = None) -> float | None:
     """Seconds that a training will take, or None where nothing tells.
 
-    What it has begun itself tells best: its pace, times the epochs that are left. Else it is the mean over the runs of the
-    same runner, parameters and recipe that went well on the same hardware: those on the same split where there are any,
-    else all. Each is scaled by its images and epochs (see ``scaled``).
+    What it has begun itself tells best: its pace, times the epochs that are left. Else it is the mean over the runs of
+    the same runner, parameters and recipe that went well on the same hardware: those on the same split where there are
+    any, else all. Each is scaled by its images and epochs (see ``scaled``).
     """
     if state and state.done and state.seconds:
         return state.seconds / state.done * (state.total - state.done)

@@ -1,8 +1,10 @@
 """python -m benchmarks.ingredients: what each ingredient of fer-net's recipe is worth on PublicTest, over seeds.
 
 Leaves one ingredient out at a time, or adds one that the recipe lacks, trains on Training, and scores the last epoch on
-PublicTest: nothing picks a checkpoint, and PrivateTest is never looked at. Writes each result to ingredients.json as it is
-there and passes over what is there already, so it may be broken off; then the table to ingredients.md. Needs FER_BENCH_DATA.
+PublicTest: nothing picks a checkpoint, and PrivateTest is never looked at. Writes each result to ingredients.json as it
+    is
+there and passes over what is there already, so it may be broken off; then the table to ingredients.md. Needs
+FER_BENCH_DATA.
 """
 
 from __future__ import annotations
@@ -100,7 +102,9 @@ def changed(runner: FerNet, changes: dict[str, Any]) -> FerNet:
 
 
 def has(runner: FerNet, ingredient: Ingredient) -> bool:
-    """Whether the recipe has it: leaving it out would change something; what replaces another counts where it stands."""
+    """Whether the recipe has it: leaving it out would change something; what replaces another counts where it
+    stands.
+    """
     return identity(changed(runner, ingredient.without)) != identity(runner)
 
 

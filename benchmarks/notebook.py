@@ -37,7 +37,9 @@ def read_rows(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def generator(augmentation: Augmentation, rescale: float | None = None) -> Any:
-    """ImageDataGenerator with what it has of ``augmentation``; the rest in its preprocessing_function, image by image."""
+    """ImageDataGenerator with what it has of ``augmentation``; the rest in its preprocessing_function, image by
+    image.
+    """
     from tensorflow import keras
 
     a = augmentation

@@ -1,9 +1,10 @@
-"""python -m benchmarks.one_training RUNNER LINE FACES IMAGES EPOCHS [SEED]: trains one net and says how long epochs took.
+"""python -m benchmarks.one_training RUNNER LINE FACES IMAGES EPOCHS [SEED]: trains one net and says how long epochs
+took.
 
 LINE is "published" or "tuned" (a recipe, through the runner's own ``fit``), "notebook" (the published model, recipe and
-augmentation, with stock Keras's ``fit`` and ImageDataGenerator) or "notebook-whole" (the same, with every layer learning
-that learns under the tuned recipe). FACES is an .npz with images and labels; where it has held_images and held_labels,
-the accuracy on those after the last epoch is told too.
+augmentation, with stock Keras's ``fit`` and ImageDataGenerator) or "notebook-whole" (the same, with every layer
+learning that learns under the tuned recipe). FACES is an .npz with images and labels; where it has held_images and
+held_labels, the accuracy on those after the last epoch is told too.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def _epochs() -> Any:
 def main(name: str, line: str, faces: Path, images: int, epochs: int, seed: int) -> dict[str, Any]:
     """What one training came to.
 
-    "seconds" of each epoch after the first, "setup_seconds" of all else (building, compiling, features), and "accuracy".
+    "seconds" of each epoch after the first, "setup_seconds" of all else (building, compiling, features), and
+    "accuracy".
     """
     with np.load(faces) as file:
         x, y = file["images"][:images], file["labels"][:images]

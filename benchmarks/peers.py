@@ -2,10 +2,10 @@
 
 Each package gets an environment of its own, below --work, with pinned versions; there it says what it sees in the
 PrivateTest images, one after the other, with its own preprocessing, each image being the face (peers_predict.py). Then
-``fer-bench score`` makes a record of it. Times of a call are this machine's; nets of ours, with random weights, are timed
-beside them, and peers.json has all that was measured. 1,000 images of Training are predicted, too: whoever has learnt
-FER-2013's Training does better there than on PrivateTest, and whoever has learnt all of it does as well on PrivateTest.
-What --work holds is used again, answers included, so it may be broken off.
+``fer-bench score`` makes a record of it. Times of a call are this machine's; nets of ours, with random weights, are
+timed beside them, and peers.json has all that was measured. 1,000 images of Training are predicted, too: whoever has
+learnt FER-2013's Training does better there than on PrivateTest, and whoever has learnt all of it does as well on
+PrivateTest. What --work holds is used again, answers included, so it may be broken off.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ TRAINING_IMAGES = 1000
 #: How many calls are timed, after everything has been predicted, and nets of ours that are timed, too.
 CALLS = 300
 OURS = (("fer-net", "cpu"), ("mini-xception", "tuned"))
-#: With what each package is installed, itself without what else it asks for: `fer` wants PyTorch for another detector of
-#: faces, and MoviePy for films. OpenCV 5 comes without the cascade that it opens, newer setuptools without pkg_resources.
+#: With what each package is installed, itself without what else it asks for: `fer` wants PyTorch for another detector
+#: of faces, and MoviePy for films. OpenCV 5 comes without the cascade that it opens, newer setuptools without
+#: pkg_resources.
 SHARED = ("tensorflow==2.21.0", "opencv-contrib-python-headless==4.14.0.94")
 NEEDS = {
     "fer==25.10.3": (*SHARED, "setuptools==80.10.2", "requests==2.34.2", "pillow==13.0.0"),
@@ -148,7 +149,8 @@ def answers(peer: Peer, faces: Path, file: Path, work: Path) -> dict[str, Any]:
 def score(arguments: list[str], place: Place) -> str:
     """What ``fer-bench score`` prints, called as a user calls it: its record names the command.
 
-    The data and the results stand in the environment, and the file beside it, so that the command is that of any machine.
+    The data and the results stand in the environment, and the file beside it, so that the command is that of any
+    machine.
     """
     program = Path(sys.executable).with_name("fer-bench")
     where = os.environ | {"FER_BENCH_DATA": str(place.data), "FER_BENCH_RESULTS": str(place.results)}
@@ -181,7 +183,9 @@ def times(peers: Sequence[Peer], dataset: Dataset, work: Path) -> dict[str, dict
 
 
 def medians(seconds: np.ndarray, processor_seconds: np.ndarray) -> dict[str, float]:
-    """In milliseconds. Others on the machine lengthen the first, not the second, which adds up the threads of a call."""
+    """In milliseconds. Others on the machine lengthen the first, not the second, which adds up the threads of a
+    call.
+    """
     return {
         "milliseconds": round(1000 * float(np.median(seconds)), 2),
         "processor_milliseconds": round(1000 * float(np.median(processor_seconds)), 2),

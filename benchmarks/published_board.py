@@ -100,7 +100,9 @@ class Board:
         return "; ".join(words)
 
     def seconds(self, item: Item, records: Sequence[RunRecord], counted: set[str]) -> float | None:
-        """An estimate of what is left of an entry, less the jobs ``counted`` in entries before it; None: nobody knows."""
+        """An estimate of what is left of an entry, less the jobs ``counted`` in entries before it; None: nobody
+        knows.
+        """
         left = [step.job.info for step in self.steps(item) if step.pending and step.job.info.key not in counted]
         counted |= {info.key for info in left}
         each = [estimate(info, records, self.hardware, self._begun(info.key)) for info in left]

@@ -1,7 +1,7 @@
 """The trainings of the published table, in the order in which they are run: what takes minutes stands first.
 
-An entry is what one ``fer-bench run`` does; ``arguments`` is that command. Entries of several seeds repeat nothing: seeds
-that are on record are not run again.
+An entry is what one ``fer-bench run`` does; ``arguments`` is that command. Entries of several seeds repeat nothing:
+seeds that are on record are not run again.
 """
 
 from __future__ import annotations

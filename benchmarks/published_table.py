@@ -1,8 +1,8 @@
 """python -m benchmarks.published_table: trains what the published table needs, entry by entry, and says what is left.
 
-Each entry of published_queue.py is one ``fer-bench run`` in a process of its own, so that a record's command is one that
-can be typed. What is on record is not run again, and a training that was broken off goes on from its last saved epoch: the
-same command, given again, does the rest.
+Each entry of published_queue.py is one ``fer-bench run`` in a process of its own, so that a record's command is one
+that can be typed. What is on record is not run again, and a training that was broken off goes on from its last saved
+epoch: the same command, given again, does the rest.
 """
 
 from __future__ import annotations

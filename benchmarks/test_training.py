@@ -1,4 +1,6 @@
-"""One epoch of every deep runner, each line in a process of its own: images/s after an epoch that takes the compilation."""
+"""One epoch of every deep runner, each line in a process of its own: images/s after an epoch that takes the
+compilation.
+"""
 
 from __future__ import annotations
 

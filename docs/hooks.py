@@ -78,7 +78,9 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
 
 
 def _command_page(name: str, command: click.Command) -> str:
-    """What mkdocs-click makes of one command, its own commands included, and the examples with which their helps end."""
+    """What mkdocs-click makes of one command, its own commands included, and the examples with which their helps
+    end.
+    """
     module = getattr(command.callback, "__module__", "")
     attribute = next(key for key, value in vars(sys.modules[module]).items() if value is command)
     commands = command.commands.values() if isinstance(command, click.Group) else [command]

@@ -1,4 +1,6 @@
-"""The exceptions that are one line for the user: a mistake of theirs, a run that failed; and how a full disk is known."""
+"""The exceptions that are one line for the user: a mistake of theirs, a run that failed; and how a full disk is
+known.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,8 @@ import errno
 import os
 import re
 
-#: Control characters but line feed and tab, and those that turn the direction of a text: what they do to a terminal or a
-#: page is not for a file to say.
+#: Control characters but line feed and tab, and those that turn the direction of a text: what they do to a terminal or
+#: a page is not for a file to say.
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -20,7 +22,9 @@ _LONG_WORD = re.compile(r"(\S{200})\S{200,}(\S{40})")
 
 
 def encodable(text: str) -> str:
-    """``text`` as JSON, files and terminals take it: a byte that is no UTF-8 (Python's "\\udcfc") is written "\\xfc"."""
+    """``text`` as JSON, files and terminals take it: a byte that is no UTF-8 (Python's "\\udcfc") is written
+    "\\xfc".
+    """
     return _LONE.sub(lambda half: f"\\x{ord(half[0]) & 0xFF:02x}" if "\udc80" <= half[0] <= "\udcff" else "�", text)
 
 
@@ -43,8 +47,8 @@ def brief(value: object, most: int = 60) -> str:
 class InputError(Exception):
     """Bad input from outside: the command line prints its message as one line and exits with code 2.
 
-    The message says what is wrong, where (file, row, column, value) and what to do about it. It may quote the input: it is
-    kept to one line, and to what can be seen.
+    The message says what is wrong, where (file, row, column, value) and what to do about it. It may quote the input: it
+    is kept to one line, and to what can be seen.
     """
 
     def __init__(self, message: str) -> None:

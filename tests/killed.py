@@ -1,9 +1,10 @@
-"""A process whose children commit records and are killed on the way: before a call to the file system, or at some moment.
+"""A process whose children commit records and are killed on the way: before a call to the file system, or at some
+moment.
 
 ``python killed.py RESULTS`` takes orders, a JSON object a line, and answers each with a line:
 
-    {"generation": 3, "call": 17}       commit, killed before the 17th call; the answer is the exit code, 0 if there are fewer
-    {"generation": 3, "seconds": 0.01}  commit, killed after so long
+    {"generation": 3, "call": 17}       commit, killed before the 17th call; the answer is the exit code, 0 if there are
+    fewer {"generation": 3, "seconds": 0.01}  commit, killed after so long
     {"hold": true}                      claim the job and keep it; the answer is the process id
 
 ``"exchange": false`` does as if the file system could not swap two folders.

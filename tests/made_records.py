@@ -56,7 +56,9 @@ def record(runner: str = "svm", right: float = 0.5, status: str = "ok", seed: in
 
 
 def answers(right: float, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """200 labels and the probabilities of a system that gets the first of them right and is wrong by one on the rest."""
+    """200 labels and the probabilities of a system that gets the first of them right and is wrong by one on the
+    rest.
+    """
     labels = np.arange(200) % classes
     guess = np.where(np.arange(200) < 200 * right, labels, (labels + 1) % classes)
     return labels, 0.1 / classes + 0.9 * np.eye(classes)[guess]

@@ -37,7 +37,8 @@ def stored(
     train: Part | None = None,
     **changes: Any,
 ) -> StoredRun:
-    """A run with scores and predictions of ``test`` and ``validation``; ``history``: the training accuracy of each epoch.
+    """A run with scores and predictions of ``test`` and ``validation``; ``history``: the training accuracy of each
+    epoch.
 
     ``train``: predictions of the training part, which no run keeps, and its scores does.
     """

@@ -1,4 +1,6 @@
-"""The house stands as CONTRIBUTING.md draws it: floors that import downwards alone, few files in the root, none too long."""
+"""The house stands as CONTRIBUTING.md draws it: floors that import downwards alone, few files in the root, none too
+long.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def test_a_file_is_one_idea_and_a_function_fits_a_screen(path: Path) -> None:
 
 
 def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
-    """import-linter on the package in a folder; in a process of its own, because it disables the loggers of the process."""
+    """import-linter on the package in a folder; in a process of its own, because it disables the loggers of the
+    process.
+    """
     code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     return subprocess.run(

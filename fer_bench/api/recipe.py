@@ -61,7 +61,9 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class ReduceLR:
-    """The learning rate times ``factor``, down to ``min_lr``, after ``patience`` epochs without a better ``monitor``."""
+    """The learning rate times ``factor``, down to ``min_lr``, after ``patience`` epochs without a better
+    ``monitor``.
+    """
 
     monitor: str = "val_loss"
     factor: float = 0.1

@@ -192,7 +192,8 @@ def make(spec: str, recipe: str = "") -> Runner:
     cls = get(name)
     if params.keys() & {"recipe", "self"}:
         raise InputError(
-            f"runner {spec!r}: no parameter of that name; a recipe is chosen by {name}:RECIPE or --recipe, not in brackets"
+            f"runner {spec!r}: no parameter of that name; a recipe is chosen by {name}:RECIPE or --recipe, not in"
+            " brackets"
         )
     return cls(recipe or named, **params)
 

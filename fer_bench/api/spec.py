@@ -1,4 +1,6 @@
-"""How a system is named, wherever somebody names one: ``runner``, ``runner[parameter=value,...]``, and ``:recipe`` behind."""
+"""How a system is named, wherever somebody names one: ``runner``, ``runner[parameter=value,...]``, and ``:recipe``
+behind.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A plugin's runner where the plugin is not imported: it can be planned with and shown, and is trained in a worker.
 
 A plugin is code, and whatever it changes in a process is changed for everybody there. The process that scores therefore
-imports none: what it needs to know of a plugin's runners comes from a process that imports them (``plugin_process``), as
-JSON, and ``StandIn`` is made of that.
+imports none: what it needs to know of a plugin's runners comes from a process that imports them (``plugin_process``),
+as JSON, and ``StandIn`` is made of that.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from .published import Published
 from .recipe import Augmentation, EarlyStopping, Recipe, ReduceLR, Stage
 from .runner import Runner, RunnerInfo
 
-#: No description of runners is longer, and none takes so many seconds: importing TensorFlow takes half a minute at worst.
+#: No description of runners is longer, and none takes so many seconds: importing TensorFlow takes half a minute at
+#: worst.
 MOST_BYTES, MOST_SECONDS = 16 << 20, 300.0
 #: Where a runner is made as the base classes make it: nobody has to be asked what comes of its parameters.
 _PLAIN = frozenset({"Runner.__init__", "KerasRunner.__init__"})
@@ -161,8 +162,8 @@ class StandIn(Runner):
 
     def _elsewhere(self) -> RuntimeError:
         return RuntimeError(
-            f"runner {self.info.name} is a plugin's, which this process has not imported: fer_bench.registry.load_plugins "
-            "imports it"
+            f"runner {self.info.name} is a plugin's, which this process has not imported:"
+            " fer_bench.registry.load_plugins imports it"
         )
 
 
@@ -190,13 +191,13 @@ def ask(plugins: Sequence[str], made: dict[str, Any] | None = None) -> dict[str,
                 told = json.loads(file.read(MOST_BYTES))
         except FileNotFoundError:
             raise InputError(
-                f"the process that imports the plugins ({which}) ended with code {done.returncode}, which one of them does "
-                "as it is imported, or its runner as it is made; leave that one out, or uninstall it"
+                f"the process that imports the plugins ({which}) ended with code {done.returncode}, which one of them"
+                " does as it is imported, or its runner as it is made; leave that one out, or uninstall it"
             ) from None
         except subprocess.TimeoutExpired:
             raise InputError(
-                f"the process that imports the plugins ({which}) had not done so after {MOST_SECONDS:g} s; leave out the one "
-                "that hangs, or uninstall it"
+                f"the process that imports the plugins ({which}) had not done so after {MOST_SECONDS:g} s; leave out"
+                " the one that hangs, or uninstall it"
             ) from None
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"the process that imports the plugins said nothing that can be read ({error})") from None

@@ -27,7 +27,9 @@ WIDTH = 120
 
 @dataclass(frozen=True)
 class Pair:
-    """Two ranked rows on the same images: what the first has more, and p of "equally accurate", plain and Holm-adjusted."""
+    """Two ranked rows on the same images: what the first has more, and p of "equally accurate", plain and
+    Holm-adjusted.
+    """
 
     first: Row
     second: Row
@@ -60,7 +62,9 @@ class Board:
         return f"{self.dataset}, split {self.split}: {self.test_images:,} test images, {len(self.classes)} emotions"
 
     def table(self, which: str) -> tuple[list[Column], list[list[str]]]:
-        """The columns of the "report", "short" or "cost" table that have something to say, and the cells of each row."""
+        """The columns of the "report", "short" or "cost" table that have something to say, and the cells of each
+        row.
+        """
         columns = [column for column in COLUMNS if which in column.tables]
         cells = [[column.text(row) for column in columns] for row in self.rows]
         used = [i for i in range(len(columns)) if any(row[i] for row in cells)]

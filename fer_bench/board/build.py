@@ -18,9 +18,10 @@ from .row import STALE, Row
 def boards(runs: Iterable[RunRecord], expected: Iterable[RunnerInfo] = ()) -> list[Board]:
     """Leaderboards from records in any order: real data before synthetic, ``official`` before other splits.
 
-    Where two records have the same job key, the later one stands. Rows are sorted by accuracy; below them those that can't
-    have a rank, sorted likewise: stale ones, and those whose checkpoint the test part or somebody picked. Then come those that failed,
-    and the ``expected`` runners that no record of that board names. Ranks need predictions: ``ranking.ranked``.
+    Where two records have the same job key, the later one stands. Rows are sorted by accuracy; below them those that
+    can't have a rank, sorted likewise: stale ones, and those whose checkpoint the test part or somebody picked. Then
+    come those that failed, and the ``expected`` runners that no record of that board names. Ranks need predictions:
+    ``ranking.ranked``.
 
     >>> from pathlib import Path
     >>> from fer_bench import Store, boards
@@ -56,7 +57,9 @@ def _board_of(run: RunRecord) -> Board:
 
 
 def _changed(groups: Mapping[Board, Sequence[RunRecord]]) -> dict[Board, str]:
-    """The boards whose data or split are no longer those of their name, and which: a newer record has another digest."""
+    """The boards whose data or split are no longer those of their name, and which: a newer record has another
+    digest.
+    """
     latest = {board: max(run.started for run in runs) for board, runs in groups.items()}
     changed = {}
     for board in groups:
@@ -109,7 +112,9 @@ def _rows(runs: Iterable[RunRecord], expected: Iterable[RunnerInfo], changed: st
 
 
 def _with_members(row: Row, rows: Sequence[Row]) -> Row:
-    """An ensemble's row, stale where a member is no longer what it was, or is stale itself by more than the board's data."""
+    """An ensemble's row, stale where a member is no longer what it was, or is stale itself by more than the board's
+    data.
+    """
     of_board = {"data changed", "split changed"}
     standing = {
         (run.job.key, run.started)

@@ -54,7 +54,8 @@ def _spread(values: Sequence[float]) -> float | None:
 class Column:
     """A column: its name in files, header in tables, its value of a row, and how a table shows it.
 
-    ``dtype`` is pandas' ("string" columns are left aligned); ``tables`` says where it stands besides in leaderboard.csv.
+    ``dtype`` is pandas' ("string" columns are left aligned); ``tables`` says where it stands besides in
+    leaderboard.csv.
     """
 
     name: str

@@ -29,7 +29,9 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Numbers of images that both, only A, only B or neither got right; over several seeds the mean of all pairs of seeds."""
+    """Numbers of images that both, only A, only B or neither got right; over several seeds the mean of all pairs of
+    seeds.
+    """
 
     both: float
     only_a: float
@@ -39,7 +41,9 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """An image, as a row of the data set, to which A and B give different emotions, with the probability that each gives."""
+    """An image, as a row of the data set, to which A and B give different emotions, with the probability that each
+    gives.
+    """
 
     row: int
     emotion: str
@@ -76,7 +80,8 @@ class Comparison:
 
 
 def compare(a: System, b: System, *, tta: bool = False) -> Comparison:
-    """Compares two systems, from ``select``, by the stored predictions of their runs, with ``tta`` those with test-time augmentation.
+    """Compares two systems, from ``select``, by the stored predictions of their runs, with ``tta`` those with test-time
+    augmentation.
 
     Intervals are 95 % percentile bootstrap intervals over test images, paired for differences. p is McNemar's for the
     accuracy and the paired bootstrap's for the F1s; see ``stats``.
@@ -142,9 +147,9 @@ def _method(system: System) -> str:
     """The test-time augmentation of its runs. Raises InputError where they have none, or not the same."""
     if not system.row.tta:
         raise InputError(
-            f"--with-tta: {system.row.title} has no predictions with test-time augmentation, or not the same for all of "
-            "its seeds; `fer-bench run` with --tta flip or ten-crop adds them, or for an ensemble "
-            "`fer-bench ensemble` with --with-tta"
+            f"--with-tta: {system.row.title} has no predictions with test-time augmentation, or not the same for all of"
+            " its seeds; `fer-bench run` with --tta flip or ten-crop adds them, or for an ensemble `fer-bench"
+            " ensemble` with --with-tta"
         )
     return system.row.tta
 
@@ -164,7 +169,7 @@ def _contrast(drawn: Resampled, name: str, p: float | None = None) -> Contrast:
 
 
 def _agreement(a: np.ndarray, b: np.ndarray) -> Agreement:
-    """From which images (runs, N) bool each got right."""
+    """Agreement of two systems, from which images (runs, N) bool each got right."""
     first, second = a.mean(axis=0), b.mean(axis=0)
     shares = (first * second, first * (1 - second), (1 - first) * second, (1 - first) * (1 - second))
     return Agreement(*(float(share.sum()) for share in shares))
@@ -179,8 +184,13 @@ def _disagreements(a: Answers, b: Answers, classes: Sequence[str]) -> tuple[int,
     first = places[np.argsort(-np.minimum(a_sure, b_sure)[places], kind="stable")][:NAMED]
     named = tuple(
         Disagreement(
-            int(a.rows[i]), classes[a.labels[i]], classes[a_label[i]], float(a_sure[i]), classes[b_label[i]], float(b_sure[i])
+            int(a.rows[i]),
+            classes[a.labels[i]],
+            classes[a_label[i]],
+            float(a_sure[i]),
+            classes[b_label[i]],
+            float(b_sure[i]),
         )
         for i in first
-    )  # fmt: skip
+    )
     return len(places), named

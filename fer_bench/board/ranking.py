@@ -25,9 +25,9 @@ INTERVALS = ("accuracy", "macro_f1")
 def ranked(board: Board, predictions: Mapping[str, Predictions]) -> Board:
     """The board with ranks, with the intervals of its rows, and with every pair of ranked rows compared.
 
-    A rank is 1 + the number of rows that are significantly more accurate (McNemar's test, Holm-adjusted over all pairs, at
-    5 %), so that rows which nothing sets apart share one. Rows without predictions, those of an older version, and those
-    whose checkpoint the test part picked have none, and are compared with nothing.
+    A rank is 1 + the number of rows that are significantly more accurate (McNemar's test, Holm-adjusted over all pairs,
+    at 5 %), so that rows which nothing sets apart share one. Rows without predictions, those of an older version, and
+    those whose checkpoint the test part picked have none, and are compared with nothing.
 
     board: from ``boards``. predictions: by job key, such as ``predictions.stored_predictions`` reads.
 

@@ -25,8 +25,8 @@ class Row:
     """One line of a board: the runs of one configuration over its seeds. ``runs`` went well, ``failed`` did not.
 
     ``ranking.ranked`` gives it its rank, the intervals of its accuracy and macro F1, and the reason where it can't.
-    ``superseded``: newer records have another version of its runner or recipe. ``stale``: why the row does not stand for
-    what the program, or the data under its name, is today, in words of STALE.
+    ``superseded``: newer records have another version of its runner or recipe. ``stale``: why the row does not stand
+    for what the program, or the data under its name, is today, in words of STALE.
     """
 
     runner: str
@@ -206,7 +206,9 @@ class Row:
 
 
 def _composition(ensemble: Ensemble) -> str:
-    """ "mean of 3 runs (equal weights): 2 mini-xception (tuned), 1 svm (published)", or with what each weighs in all."""
+    """ "mean of 3 runs (equal weights): 2 mini-xception (tuned), 1 svm (published)", or with what each weighs in
+    all.
+    """
     kinds: dict[str, list[float]] = defaultdict(list)
     for member in ensemble.members:
         kinds[f"{member.runner} ({member.recipe})"].append(member.weight)

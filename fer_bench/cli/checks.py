@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def check_words(names: Sequence[str], everything: bool, options: Options) -> None:
-    """Raises InputError where the words can't be meant so: no runner or more than all of them, a word that is no runner, two
-    statements of one recipe, a weights file that is not there, no TensorBoard.
+    """Raises InputError where the words can't be meant so: no runner or more than all of them, a word that is no
+    runner, two statements of one recipe, a weights file that is not there, no TensorBoard.
     """
     from ..api import registry
     from ..training.tensorboard import check_tensorboard
@@ -38,7 +38,8 @@ def check_words(names: Sequence[str], everything: bool, options: Options) -> Non
         said = context.get_parameter_source("recipe") is ParameterSource.COMMANDLINE
         if spec.recipe and said and spec.recipe != options.recipe:
             raise InputError(
-                f"{spec.model}:{spec.recipe} names a recipe, and --recipe {options.recipe} another; leave one of them out"
+                f"{spec.model}:{spec.recipe} names a recipe, and --recipe {options.recipe} another; leave one of"
+                " them out"
             )
     check_recipe(options.recipe, [spec.model for spec in specs if not spec.recipe])
     if options.weights not in ("auto", "imagenet", "random") and not Path(options.weights).is_file():

@@ -73,7 +73,9 @@ class Command(click.Command):
         return rest
 
     def _today(self, ctx: click.Context, word: str) -> str:
-        """A word of the command line under the name that its option has today. Refuses what only looks like an option."""
+        """A word of the command line under the name that its option has today. Refuses what only looks like an
+        option.
+        """
         name, equals, value = word.partition("=")
         names = [name for option in self.params if isinstance(option, click.Option) for name in option.opts]
         if meant := mistakes.meant_option(name, names):
@@ -146,7 +148,9 @@ class Group(click.Group):
 
 
 def tell_unreadable(problems: Sequence[str], so: str = "") -> None:
-    """Says once of each record that can't be read why, and what follows; the command goes on, and ends with exit code 1."""
+    """Says once of each record that can't be read why, and what follows; the command goes on, and ends with exit code
+    1.
+    """
     told = click.get_current_context().meta.setdefault(UNREADABLE, set())
     warn(f"{so}{problem}" for problem in dict.fromkeys(problems) if problem not in told)
     told.update(problems)
@@ -182,7 +186,9 @@ def unknown_variables(ctx: click.Context) -> list[str]:
 
 
 def _short_of(name: str, prefix: str, known: Collection[str]) -> str:
-    """The variable that somebody meant who left out the command in its name, or mistyped one that all commands take; or ""."""
+    """The variable that somebody meant who left out the command in its name, or mistyped one that all commands take; or
+    "".
+    """
     first, found, rest = name.partition("FER_BENCH_")
     if first or not found or rest in GENERAL or rest.endswith(tuple(f"_{one}" for one in GENERAL)):
         return ""
@@ -193,7 +199,9 @@ def _short_of(name: str, prefix: str, known: Collection[str]) -> str:
 
 
 def _accepted(ctx: click.Context, option: click.Parameter) -> list[str]:
-    """Variables that set an option; the last has the name that it has inside the program, as earlier versions took it."""
+    """Variables that set an option; the last has the name that it has inside the program, as earlier versions took
+    it.
+    """
     return [*_variables(option), f"{ctx.auto_envvar_prefix}_{(option.name or '').upper()}"]
 
 

@@ -46,8 +46,18 @@ ROUNDING = 1e-9
 @click.option(
     "--with-tta", "tta", is_flag=True, help="Compare the predictions with test-time augmentation, which both must have."
 )
-@click.option("--fail-if-worse", type=click.FloatRange(0, 1), metavar="SHARE", help="Exit code 1 where B's accuracy is lower by more: 0.01 is a point.")  # fmt: skip
-@click.option("--sheet", type=values.FILE, metavar="FILE.png", help="Draw the images on which they disagree most confidently; needs --data.")  # fmt: skip
+@click.option(
+    "--fail-if-worse",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Exit code 1 where B's accuracy is lower by more: 0.01 is a point.",
+)
+@click.option(
+    "--sheet",
+    type=values.FILE,
+    metavar="FILE.png",
+    help="Draw the images on which they disagree most confidently; needs --data.",
+)
 @click.option("--data", type=values.FILE, envvar=DATA_VARIABLE, help="The data of the runs, for --sheet.")
 @CLASSES_OPTION
 @PLUGIN_OPTION
@@ -65,12 +75,14 @@ def compare_command(
     as_json: bool,
     **board: Any,
 ) -> None:
-    """Show what system B gains over system A on the same test images, with 95 % intervals and p, and emotion by emotion.
+    """Show what system B gains over system A on the same test images, with 95 % intervals and p, and emotion by
+    emotion.
 
-    A and B are runners (svm), with a recipe where they ran with several (svm:tuned), or single runs: the first digits of
-    a job's key, or a run's folder. Runs without predictions can't be compared.
+    A and B are runners (svm), with a recipe where they ran with several (svm:tuned), or single runs: the first digits
+    of a job's key, or a run's folder. Runs without predictions can't be compared.
 
-    Exit codes: 0 all went well, 1 B is worse by more than --fail-if-worse allows or a record can't be read, 2 wrong input.
+    Exit codes: 0 all went well, 1 B is worse by more than --fail-if-worse allows or a record can't be read, 2 wrong
+    input.
     """
     root = results_folder(results)
     if sheet and Path(sheet).suffix.lower() != ".png":
@@ -140,7 +152,7 @@ def draw(found: Comparison, dataset: Dataset, path: Path) -> None:
 
 
 def text(found: Comparison) -> str:
-    """For a terminal; in percent and points."""
+    """The comparison for a terminal, in percent and points."""
     from tabulate import tabulate
 
     from ..report.markdown import difference_text, p_text

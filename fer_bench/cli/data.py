@@ -66,7 +66,8 @@ def info(data: str | None, classes: str | None, labels: str, merge: tuple[str, .
         else:
             parts = " / ".join(f"{size:,}" for size in (sizes["train"], sizes["validation"], sizes["test"]))
             click.echo(
-                f"  {name:{width}} {parts} (train / validation / test); {sizes['test_seen']:,} test images also in train"
+                f"  {name:{width}} {parts} (train / validation / test); {sizes['test_seen']:,} test images also in"
+                " train"
             )
 
 

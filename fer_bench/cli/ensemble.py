@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     epilog="Example: fer-bench ensemble svm mini-xception:tuned --name mean-of-two --weighting validation",
 )
 @click.argument("runs", nargs=-1, required=True, type=values.SYSTEM)
-@click.option("--name", required=True, help="What it is called on the board: lower-case letters, digits, '.', '_' and '-'.")  # fmt: skip
+@click.option(
+    "--name", required=True, help="What it is called on the board: lower-case letters, digits, '.', '_' and '-'."
+)
 @click.option("--choose", is_flag=True, help="Choose the members among RUNS, greedily, by validation accuracy.")
 @click.option(
     "--weighting",
@@ -46,7 +48,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="How much each member counts; validation: as much as gives the lowest validation log loss.",
 )
-@click.option("--with-tta", "tta", is_flag=True, help="Average the predictions with test-time augmentation, too, and choose by them.")  # fmt: skip
+@click.option(
+    "--with-tta",
+    "tta",
+    is_flag=True,
+    help="Average the predictions with test-time augmentation, too, and choose by them.",
+)
 @board_options
 @RESULTS_OPTION
 @click.option(
@@ -74,8 +81,9 @@ def ensemble_command(
 ) -> None:
     """Average the stored predictions of RUNS, score the mean, and put it on the board.
 
-    RUNS are runners (svm), with a recipe where they ran with several (svm:tuned), each with all its seeds; or single runs:
-    the first digits of a job's key, or a run's folder. Whatever is chosen, members or weights, is chosen on the validation
+    RUNS are runners (svm), with a recipe where they ran with several (svm:tuned), each with all its seeds; or single
+    runs: the first digits of a job's key, or a run's folder. Whatever is chosen, members or weights, is chosen on the
+        validation
     part alone. --data, where it is the data of the runs, is for the accuracy on unseen images.
 
     Exit codes: 0 all went well, 1 a record can't be read, 2 wrong input.
@@ -134,9 +142,12 @@ def split_at_hand(run: StoredRun, data: str | None, classes: str | None) -> tupl
             return split, ""
     if dataset.embedded:
         return None, f"the same command with --data, which names {job.dataset}, adds it"
-    return None, (
-        f"{dataset.source} is not the data of these runs, {job.dataset} ({dataset.digest[:8]}, not "
-        f"{job.dataset_digest[:8]}); --data names that"
+    return (
+        None,
+        (
+            f"{dataset.source} is not the data of these runs, {job.dataset} ({dataset.digest[:8]}, not "
+            f"{job.dataset_digest[:8]}); --data names that"
+        ),
     )
 
 

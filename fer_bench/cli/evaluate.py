@@ -87,8 +87,8 @@ def evaluate_command(
     RUN is a runner (svm), with a recipe where it ran with several (mlp:tuned), a run's key or its folder. Emotions are
     matched by name. Those that the model does not know are dropped; where the set lacks some of the model's, scores are
     given with all outputs, and with only those outputs that the set can confirm. Intervals resample images, and whole
-    subjects where --subject says whom an image shows. Images that the model was trained on, to the pixel, are counted and
-    left out.
+    subjects where --subject says whom an image shows. Images that the model was trained on, to the pixel, are counted
+    and left out.
 
     Exit codes: 0 all went well, 1 a model did not predict, 2 wrong input.
     """
@@ -153,7 +153,9 @@ def evaluated(
 
 
 def print_plan(system: System, foreign: Dataset, as_json: bool) -> None:
-    """Which models would predict which images at most (less those that they were trained on), and what they do not know."""
+    """Which models would predict which images at most (less those that they were trained on), and what they do not
+    know.
+    """
     import json
 
     from ..data.match import match

@@ -18,7 +18,8 @@ from . import mistakes
 from .command import Group, given_as
 from .say import say
 
-#: command -> the module of fer_bench.cli that defines it (as ``<name>`` with dashes turned into underscores, plus "_command")
+#: command -> the module of fer_bench.cli that defines it (as ``<name>`` with dashes turned into underscores, plus
+#: "_command")
 COMMANDS = {
     "run": "run",
     "report": "report",

@@ -95,7 +95,9 @@ def is_runner(word: str) -> bool:
 
 
 def check_runners(words: Sequence[str], options: Iterable[str]) -> None:
-    """Raises InputError for the first word that names no runner, and says what to type if it looks like something else."""
+    """Raises InputError for the first word that names no runner, and says what to type if it looks like something
+    else.
+    """
     for word in words:
         if not is_runner(word) and (advice := _instead(word, words, options)):
             raise InputError(f"{word!r} is no runner{advice}")
@@ -112,7 +114,10 @@ def _instead(word: str, words: Sequence[str], options: Iterable[str]) -> str:
     if len(word.split()) > 1 and "[" not in word:
         return f"; each runner is a word of its own, type: fer-bench run {word}"
     if word.count("[") > word.count("]") and word == words[-1]:
-        return f": its bracket is not closed; type: {so_far if len(others) > 1 or is_runner(words[0]) else 'fer-bench run'} {shlex.quote(f'{word}]')}"
+        return (
+            ": its bracket is not closed; type:"
+            f" {so_far if len(others) > 1 or is_runner(words[0]) else 'fer-bench run'} {shlex.quote(f'{word}]')}"
+        )
     if word.count("[") != word.count("]"):
         return f": write what has brackets in quotes and without spaces; type: fer-bench run {_joined(words)}"
     if word.startswith("-") or word[:1] in DASHES:

@@ -48,8 +48,10 @@ BACKEND_OPTION = click.option(
 CLASSES_OPTION = click.option(
     "--classes",
     metavar="NAME|LIST",
-    help="What label numbers mean: raf-db, affectnet, ferplus, expw, alphabetical, fer2013, or emotions in their order: "
-    "anger,disgust,... from 0 on, 1=surprise,fear,... from 1 on. [default: what the data says, else fer2013]",
+    help=(
+        "What label numbers mean: raf-db, affectnet, ferplus, expw, alphabetical, fer2013, or emotions in their order: "
+        "anger,disgust,... from 0 on, 1=surprise,fear,... from 1 on. [default: what the data says, else fer2013]"
+    ),
 )
 #: A seed: what numpy, scikit-learn and Keras all take.
 SEED = click.IntRange(0, 2**31 - 1)
@@ -91,7 +93,9 @@ def given_data(data: str | None, classes: str | None, labels: str, merge: Sequen
 
 
 def numbers_told(dataset: Dataset, classes: str | None) -> str:
-    """What label numbers were taken to mean, to be added to a line; "" for those of FER-2013, all of it, and for names."""
+    """What label numbers were taken to mean, to be added to a line; "" for those of FER-2013, all of it, and for
+    names.
+    """
     from ..data.orders import FER2013, told
 
     if dataset.order and (classes or dataset.order != FER2013):
@@ -164,7 +168,9 @@ def results_folder(results: str) -> Path:
 
 
 def stored_runs(store: Store) -> list[StoredRun]:
-    """The runs of a results folder; of each record that can't be read one line says why, and the exit code will be 1."""
+    """The runs of a results folder; of each record that can't be read one line says why, and the exit code will be
+    1.
+    """
     runs, problems = store.scan()
     tell_unreadable(problems)
     return runs

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 def report_command(
     results: str, data: str | None, plugins: tuple[str, ...], verify: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Write README.md, index.html, published.md, leaderboard.csv and plots into the results folder; print the leaderboards.
+    """Write README.md, index.html, published.md, leaderboard.csv and plots into the results folder; print the
+    leaderboards.
 
     Where the data of a leaderboard is at hand, the faces that its best model gets wrong are drawn in sheets/, which git
     ignores.

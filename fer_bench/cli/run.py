@@ -169,9 +169,9 @@ def run_command(
 ) -> None:
     """Train runners, score them, keep a record of each, print the leaderboard.
 
-    NAMES are runners (fer-bench list), with parameters and a recipe where wanted: 'stacked-cnn[n=3]:tuned'. What is done
-    already is not done again. Without --data, FER_BENCH_DATA or `fer-bench data download`, runs on the embedded synthetic set with few
-    epochs.
+    NAMES are runners (fer-bench list), with parameters and a recipe where wanted: 'stacked-cnn[n=3]:tuned'. What is
+    done already is not done again. Without --data, FER_BENCH_DATA or `fer-bench data download`, runs on the embedded
+    synthetic set with few epochs.
 
     Exit codes: 0 all went well, 1 a run failed, 2 wrong input, 130 interrupted.
     """

@@ -106,7 +106,8 @@ def silent_libraries() -> Iterator[None]:
 def describe(runner: Runner, only: str = "") -> dict[str, Any]:
     """All that is known of a runner, ready for JSON; of its recipes all, or one of that name ``only``.
 
-    ``parameters`` and ``macs`` (of one image) are counts, None where they mean nothing; ``settings`` what a user may set.
+    ``parameters`` and ``macs`` (of one image) are counts, None where they mean nothing; ``settings`` what a user may
+    set.
     """
     from dataclasses import asdict
 

@@ -13,7 +13,8 @@ TEMPLATES = Path(__file__).parent / "templates" / "plugin"
 
 
 def create(name: str, kind: str, parent: Path, dry_run: bool = False) -> Path:
-    """Makes ``parent/fer-bench-<name>``, whole or not at all, and returns it; in a ``dry_run`` only checks that it could.
+    """Makes ``parent/fer-bench-<name>``, whole or not at all, and returns it; in a ``dry_run`` only checks that it
+    could.
 
     Args:
         name: the runner's name, which nobody has yet.

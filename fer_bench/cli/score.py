@@ -71,8 +71,9 @@ def score_command(
     `predicted` with an emotion's name or FER-2013's number. A column `emotion` with the truth is checked. Or a
     predictions.npz as runs write it, or a run's folder.
 
-    With --epoch the run's model predicts the test part with the weights of that epoch. Its row says which epoch of what it
-    is, chosen by hand, and has no rank: whoever chose it may have seen test figures. Without --name it is only scored.
+    With --epoch the run's model predicts the test part with the weights of that epoch. Its row says which epoch of what
+    it is, chosen by hand, and has no rank: whoever chose it may have seen test figures. Without --name it is only
+    scored.
 
     Exit codes: 0 all went well, 1 a record can't be read, 2 wrong input.
     """
@@ -116,7 +117,9 @@ def outside(
     split: Split,
     **about: Any,
 ) -> Scored:
-    """The scores of a file of predictions, what is to be said of it said; ``about`` are name, seed and note of its row."""
+    """The scores of a file of predictions, what is to be said of it said; ``about`` are name, seed and note of its
+    row.
+    """
     from ..data.load import row_files
     from ..entries.external import score_file
 

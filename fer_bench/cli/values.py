@@ -63,7 +63,9 @@ class Folder(click.Path):
 
 
 class Plugin(click.Path):
-    """A module's name or a .py file; several in a variable are apart by spaces, whatever the system writes between paths."""
+    """A module's name or a .py file; several in a variable are apart by spaces, whatever the system writes between
+    paths.
+    """
 
     envvar_list_splitter = None  # type: ignore[assignment]  # whitespace
 

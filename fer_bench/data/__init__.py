@@ -11,7 +11,9 @@ __all__ = ["load_dataset"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports ``load_dataset`` when it is first asked for, so that the modules of this room cost no more than they need."""
+    """Imports ``load_dataset`` when it is first asked for, so that the modules of this room cost no more than they
+    need.
+    """
     if name == "load_dataset":
         from .load import load_dataset
 

@@ -17,7 +17,8 @@ from .names import MOST_CLASSES, subject_names, unread_columns, usage_code
 
 
 def read_npz(path: Path, how: Reading = STRICT) -> Faces:
-    """Reads ``images`` (N, 48, 48), ``labels`` (N,) and, if there, ``usage`` (N,) and ``classes`` (names in label order).
+    """Reads ``images`` (N, 48, 48), ``labels`` (N,) and, if there, ``usage`` (N,) and ``classes`` (names in label
+    order).
 
     Labels and usage may be names or numbers. Without ``classes``, label numbers are those of ``how.order``, else
     FER-2013's.
@@ -35,7 +36,8 @@ def read_npz(path: Path, how: Reading = STRICT) -> Faces:
     faces = (len(labels), IMAGE_SIZE * IMAGE_SIZE) if labels.ndim == 1 and len(labels) else ()
     if not faces or images.size != np.prod(faces) or images.shape[0] != len(labels):
         raise InputError(
-            f"{path}: images {brief(images.shape)} with labels {brief(labels.shape)}; (N, 48, 48) and (N,), N > 0, are wanted"
+            f"{path}: images {brief(images.shape)} with labels {brief(labels.shape)}; (N, 48, 48) and (N,), N > 0, are"
+            " wanted"
         )
     for name in ("usage", how.subject):
         if name and name in arrays and arrays[name].shape != labels.shape:

@@ -13,7 +13,9 @@ BLANK = 8
 
 
 class Conflict(BaseModel):
-    """Images equal pixel for pixel that do not all have the same label; ``rows`` count from 0 in the order of the set."""
+    """Images equal pixel for pixel that do not all have the same label; ``rows`` count from 0 in the order of the
+    set.
+    """
 
     rows: list[int]
     emotions: list[str]

@@ -32,8 +32,8 @@ def check_beside(
 ) -> None:
     """Holds what tables say of images, one a row, against the images' folders, which have ``told`` emotions and parts.
 
-    A row is compared where it names an image's file, and the emotion as a word, or as a number of which ``order`` says the
-    meaning, or whether it is for training.
+    A row is compared where it names an image's file, and the emotion as a word, or as a number of which ``order`` says
+    the meaning, or whether it is for training.
 
     Raises:
         InputError: the first row that contradicts a folder, with both.
@@ -76,8 +76,8 @@ def _emotion(text: str, column: str, order: Order | None) -> str | None:
 
 def _contradiction(where: str, line: int, path: PurePosixPath, said: str, there: str) -> InputError:
     return InputError(
-        f"{where}, line {line}: {brief(str(path), 80)} is {said} there, and {there} by its folder; correct one of them, or "
-        "take the table away to go by the folders"
+        f"{where}, line {line}: {brief(str(path), 80)} is {said} there, and {there} by its folder; correct one of them,"
+        " or take the table away to go by the folders"
     )
 
 

@@ -31,7 +31,9 @@ _TICK = 0.02
 
 
 class FileState(NamedTuple):
-    """What no change of a file leaves as it is: a program can keep its size and ``modified``, but not set ``changed``."""
+    """What no change of a file leaves as it is: a program can keep its size and ``modified``, but not set
+    ``changed``.
+    """
 
     path: str
     size: int
@@ -69,7 +71,9 @@ def _below(folder: Path) -> list[Path]:
 
 
 def key_of(path: Path, state: Sequence[FileState], said: str = "") -> str:
-    """The name of the entry of the data at ``path``, whose files have this ``state``; ``said``: what else decides it."""
+    """The name of the entry of the data at ``path``, whose files have this ``state``; ``said``: what else decides
+    it.
+    """
     # The name as it was given, too: readers name the data after it.
     where = repr((_FORMAT, _FACTS, str(path.absolute()), path.name, said))
     return f"{_sha256(where)[:16]}-{_sha256(repr(list(state)))[:32]}"

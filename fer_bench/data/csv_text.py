@@ -39,7 +39,9 @@ def disguised(start: bytes) -> str:
 
 @dataclass(frozen=True)
 class Header:
-    """The first line of a CSV: the ``names`` of its columns, stripped and in lower case, and what stands between them."""
+    """The first line of a CSV: the ``names`` of its columns, stripped and in lower case, and what stands between
+    them.
+    """
 
     where: str
     names: tuple[str, ...]
@@ -56,8 +58,8 @@ class Header:
             places = [place for place, other in enumerate(self.names, start=1) if plain_name(other) == name]
             if len(places) > 1:
                 raise InputError(
-                    f"{self.where}: columns {' and '.join(map(str, places))} are both called {name[:40]!r} (pandas writes {name[:40]}.1 for a second one); "
-                    "leave one of them out"
+                    f"{self.where}: columns {' and '.join(map(str, places))} are both called {name[:40]!r} (pandas"
+                    f" writes {name[:40]}.1 for a second one); leave one of them out"
                 )
         return [name for name in wanted if name in self.names]
 
@@ -66,7 +68,8 @@ class Header:
 
 
 def read_header(stream: IO[bytes], where: str, known: Collection[str]) -> Header:
-    """The first line of a file that is not blank; names stand between commas, semicolons or tabs, whatever finds ``known``.
+    """The first line of a file that is not blank; names stand between commas, semicolons or tabs, whatever finds
+    ``known``.
 
     Raises:
         InputError: it is no header.
@@ -93,8 +96,8 @@ def read_header(stream: IO[bytes], where: str, known: Collection[str]) -> Header
     names, delimiter = max(found, key=lambda one: (len(set(one[0]) & set(known)), one[1] == ","))
     if len(names) > PIXELS:
         raise InputError(
-            f"{where}: {len(names):,} columns, one for each pixel; all pixels of an image are wanted in one column 'pixels', "
-            "as numbers with spaces between them"
+            f"{where}: {len(names):,} columns, one for each pixel; all pixels of an image are wanted in one column"
+            " 'pixels', as numbers with spaces between them"
         )
     if len(names) > MOST_COLUMNS:
         raise InputError(f"{where}: {len(names):,} columns; {MOST_COLUMNS:,} are the limit, and {_WANTED}")

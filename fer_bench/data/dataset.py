@@ -31,7 +31,9 @@ def is_embedded(name: str) -> bool:
 
 
 def own_name(name: str) -> str:
-    """``name`` for a data set that was read from somewhere: another one where it would be taken for the embedded set."""
+    """``name`` for a data set that was read from somewhere: another one where it would be taken for the embedded
+    set.
+    """
     return f"file-{name}" if is_embedded(name) else name
 
 

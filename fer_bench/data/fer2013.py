@@ -1,4 +1,6 @@
-"""FER-2013 as CSV: Kaggle's ``fer2013.csv`` (emotion,pixels,Usage) and ``icml_face_data.csv`` (emotion, Usage, pixels)."""
+"""FER-2013 as CSV: Kaggle's ``fer2013.csv`` (emotion,pixels,Usage) and ``icml_face_data.csv`` (emotion, Usage,
+pixels).
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ class Faces(NamedTuple):
     """What a reader returns: images (N, 48, 48) uint8, labels (N,) int8, usage (N,) int8 or None, class names.
 
     ``subjects`` (N,) names whom each image shows, where the reader was told where that stands. ``order`` says how label
-    numbers were read; it, ``left_out`` and ``notes`` are those of ``Dataset``. ``files`` are the paths of the images below
-    the data's folder, or in its archive; None where they are in no files of their own.
+    numbers were read; it, ``left_out`` and ``notes`` are those of ``Dataset``. ``files`` are the paths of the images
+    below the data's folder, or in its archive; None where they are in no files of their own.
     """
 
     images: np.ndarray
@@ -146,7 +148,9 @@ def _columns(header: Header, subject: str) -> _Columns:
 
 
 def _blocks(stream: IO[bytes], header: Header, columns: _Columns, quoted: bool) -> Iterator[dict[str, Any]]:
-    """The columns, some lines at a time: pixels as a list of texts, the others, which repeat themselves, by dictionary."""
+    """The columns, some lines at a time: pixels as a list of texts, the others, which repeat themselves, by
+    dictionary.
+    """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -178,9 +182,13 @@ def _label_codes(block: dict[str, Any], columns: _Columns, labels: Labels, told:
             told.add(name)
         row = _contradiction(codes, theirs)
         if row is not None:
-            meant = [labels.classes.names[code] for code in (codes[row], theirs[row])]
-            raise CellError(row, first, f"{_at(block, first, row)} is {meant[0]}, and column {name} has "
-                            f"{_at(block, name, row)}, {meant[1]}; correct or leave out one, or say with --classes what numbers mean")  # fmt: skip
+            own, other = (labels.classes.names[code] for code in (codes[row], theirs[row]))
+            raise CellError(
+                row,
+                first,
+                f"{_at(block, first, row)} is {own}, and column {name} has {_at(block, name, row)}, {other}; correct "
+                "or leave out one, or say with --classes what numbers mean",
+            )
     return codes
 
 

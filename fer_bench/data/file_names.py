@@ -62,6 +62,6 @@ def _complaint(name: str, found: Sequence[int], files: Sequence[str]) -> str:
         return f"{brief(name, 120)} is no file of the data, whose first is {brief(files[0], 120)}"
     several = ", ".join(brief(files[row], 80) for row in found[:3])
     return (
-        f"{brief(name, 120)} may be any of {len(found)} files of the data, {several}; give its path below the folder of "
-        "the data"
+        f"{brief(name, 120)} may be any of {len(found)} files of the data, {several}; give its path below the folder of"
+        " the data"
     )

@@ -127,8 +127,8 @@ def _labels(
     if how.foreign and not known:
         found = ", ".join(sorted({home.name for home in homes})[:4])
         raise InputError(
-            f"{where}: no folder has the name of an emotion, only {brief(found, 120)}; happy/1.png is wanted: labels in "
-            "file names or in a table beside are not read"
+            f"{where}: no folder has the name of an emotion, only {brief(found, 120)}; happy/1.png is wanted: labels in"
+            " file names or in a table beside are not read"
         )
     try:
         merged = merged_classes(EMOTIONS, sorted(name for name in known if "+" in name))
@@ -143,7 +143,9 @@ def _labels(
 
 
 def _check_others(others: list[tuple[PurePosixPath, PurePosixPath]], where: str, how: Reading) -> None:
-    """Raises InputError where images, each with its folder that is none of our emotions', are in none of another one."""
+    """Raises InputError where images, each with its folder that is none of our emotions', are in none of another
+    one.
+    """
     for path, home in others:
         number = folder_number(home.name)
         if (
@@ -152,8 +154,9 @@ def _check_others(others: list[tuple[PurePosixPath, PurePosixPath]], where: str,
             and (how.order is None or number not in how.order.names)
         ):
             raise InputError(
-                f"{where}: folder of {brief(path, 120)} is a number, which means nothing {'in the order of --classes' if how.order else 'by itself'}; "
-                "give --classes raf-db, affectnet, ... or the emotions in the order of their numbers"
+                f"{where}: folder of {brief(path, 120)} is a number, which means nothing"
+                f" {'in the order of --classes' if how.order else 'by itself'}; give --classes raf-db, affectnet, ..."
+                " or the emotions in the order of their numbers"
             )
     if not how.foreign:
         known = ", ".join(EMOTIONS)
@@ -221,8 +224,9 @@ def _told_by_names(
     if wrong:
         path, names, said = wrong[0]
         raise InputError(
-            f"{where}: {brief(path, 120)}: its folder says {'/'.join(names)[:80]}, its name {USAGES[said]} ({len(wrong):,} of "
-            f"{len(paths):,} images contradict so); where the folders are right, rename the files, to numbers for example"
+            f"{where}: {brief(path, 120)}: its folder says {'/'.join(names)[:80]}, its name {USAGES[said]}"
+            f" ({len(wrong):,} of {len(paths):,} images contradict so); where the folders are right, rename the files,"
+            " to numbers for example"
         )
     return [usage if said is None else said for usage, said in zip(usages, named, strict=True)]
 

@@ -39,13 +39,15 @@ class _Columns(NamedTuple):
 def read_parquet(paths: Sequence[Path], root: Path, how: Reading = STRICT) -> Faces:
     """Reads the parquet files of one data set below ``root``, a folder, in the order train, validation, test.
 
-    Columns: ``image`` (bytes of an image file, a struct with ``bytes``, or 48 x 48 numbers) or ``pixels`` (text); ``label``
+    Columns: ``image`` (bytes of an image file, a struct with ``bytes``, or 48 x 48 numbers) or ``pixels`` (text);
+        ``label``
     or ``emotion`` (number or name); ``usage`` or ``split``, if there, else the split is read from the names of files
     and folders below ``root``, such as ``train-00000-of-00001.parquet`` or ``train/0000.parquet``. Label numbers follow
     the names that Hugging Face stored with the column, else ``how.order``, else FER-2013's.
 
     Raises:
-        InputError: unreadable file, missing column, a bad value (with its row), two statements that contradict each other.
+        InputError: unreadable file, missing column, a bad value (with its row), two statements that contradict each
+            other.
     """
     check_rows(paths, PIXELS)
     where = str(paths[0] if len(paths) == 1 else root)
@@ -82,15 +84,17 @@ def _in_common_classes(parts: Sequence[Faces]) -> list[Faces]:
 
 
 def _check_splits(paths: Sequence[Path], splits: Mapping[Path, int | None], parts: Sequence[Faces]) -> None:
-    """Raises InputError for an image that a column calls one of training, and the names of its file one of a test, or so."""
+    """Raises InputError for an image that a column calls one of training, and the names of its file one of a test, or
+    so.
+    """
     for path, part in zip(paths, parts, strict=True):
         split = splits[path]
         if split is None or part.usage is None or not ((part.usage == 0) != (split == 0)).any():
             continue
         row = int(((part.usage == 0) != (split == 0)).argmax())
         raise InputError(
-            f"{path}, row {row}: its column says {USAGES[part.usage[row]]}, and the file's name or folder {USAGES[split]}; "
-            "rename it, or leave the column out"
+            f"{path}, row {row}: its column says {USAGES[part.usage[row]]}, and the file's name or folder"
+            f" {USAGES[split]}; rename it, or leave the column out"
         )
 
 
@@ -199,8 +203,9 @@ def _check_same(
     if different.any():
         row = int(different.argmax())
         raise InputError(
-            f"{where}, row {row}: column {names[0]} has {brief(values[row])}, and column {names[1]} {brief(others[row])}, "
-            "which is something else; correct or leave out one, or say with --classes what numbers mean"
+            f"{where}, row {row}: column {names[0]} has {brief(values[row])}, and column {names[1]}"
+            f" {brief(others[row])}, which is something else; correct or leave out one, or say with --classes what"
+            " numbers mean"
         )
     return bool((theirs >= 0).any())
 

@@ -40,7 +40,9 @@ def is_beside(column: str) -> bool:
 
 
 def folder_word(name: str, order: Order | None) -> str:
-    """What a folder is called; where it is called a number and an ``order`` was given, the emotion that it means there."""
+    """What a folder is called; where it is called a number and an ``order`` was given, the emotion that it means
+    there.
+    """
     number = folder_number(name)
     return name if number is None or order is None else order.names.get(number, name)
 
@@ -67,8 +69,9 @@ def _renumbered(order: Order, names: Sequence[int], given: bool, where: str) -> 
 class Labels:
     """Turns labels into indices into ``classes``, and remembers whether numbers were among them.
 
-    ``stated`` are the names that the data has for its numbers, in their order. Without, they mean what ``order`` says, or
-    where that is None, what they mean in FER-2013. Foreign data has classes of other names, but none named by a number.
+    ``stated`` are the names that the data has for its numbers, in their order. Without, they mean what ``order`` says,
+    or where that is None, what they mean in FER-2013. Foreign data has classes of other names, but none named by a
+    number.
 
     Raises:
         InputError: the stated names are no different emotions, or contradict the order that was given.
@@ -117,7 +120,9 @@ class Labels:
         return None if word is None else self.classes.code(word)
 
     def beside(self, value: object, numbers: bool) -> int | None:
-        """The same for a label in another column, which makes no new class; None for what is no emotion of this data."""
+        """The same for a label in another column, which makes no new class; None for what is no emotion of this
+        data.
+        """
         number, word = number_of(value), self._word(value)
         name = None if word is None else emotion(word)
         if number is not None:
@@ -135,8 +140,8 @@ class Labels:
             return f"is no label; numbers from {self._range()} are known"
         others = ", ".join(name for name in ORDERS if name != "fer2013")
         return (
-            f"is no label; FER-2013's numbers go from {self._range()}: say what the numbers mean with --classes {others}, "
-            "or with the emotions in their order"
+            f"is no label; FER-2013's numbers go from {self._range()}: say what the numbers mean with --classes"
+            f" {others}, or with the emotions in their order"
         )
 
     def _range(self) -> str:

@@ -32,14 +32,15 @@ def load_dataset(
     classes: str | None = None,
     cache: bool = True,
 ) -> Dataset:
-    """The data to work on: ``path``, else ``FER_BENCH_DATA``, else what was downloaded, else the embedded synthetic set.
+    """The data to work on: ``path``, else ``FER_BENCH_DATA``, else what was downloaded, else the embedded synthetic
+    set.
 
     Args:
         path: a file or folder of any form that ``data.reader.read`` knows, or "synthetic".
         scheme: "seven", or "six" (no fear); see ``data.schemes.apply_scheme``.
         merge: emotions to join into one, such as ("sadness+neutral",).
-        classes: what label numbers mean: "raf-db", "affectnet", another name in ``data.orders.ORDERS``, or emotions in the
-            order of their numbers, "surprise,fear,..."; None where the data says it, or has FER-2013's.
+        classes: what label numbers mean: "raf-db", "affectnet", another name in ``data.orders.ORDERS``, or emotions in
+            the order of their numbers, "surprise,fear,..."; None where the data says it, or has FER-2013's.
         cache: keep what was read as memory-mapped files, and use those if they are there.
 
     Returns:

@@ -56,7 +56,7 @@ class Classes:
         self.foreign = foreign
 
     def code(self, text: str) -> int | None:
-        """Of the class that a word stands for; None where it stands for none.
+        """The code of the class that a word stands for; None where it stands for none.
 
         Foreign data has at most 100, of at most 200 characters each.
         """

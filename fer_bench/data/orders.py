@@ -123,8 +123,8 @@ def order_by_counts(where: str, counts: np.ndarray, marked: bool) -> str:
         ``FER2013`` where the counts are exactly those of all its images, else ``ASSUMED``.
 
     Raises:
-        InputError: all numbers from 1 to 6 are there and 0 is not, in other frequencies than those of FER-2013's emotions,
-            or the counts are those of a known data set's emotions under another order.
+        InputError: all numbers from 1 to 6 are there and 0 is not, in other frequencies than those of FER-2013's
+            emotions, or the counts are those of a known data set's emotions under another order.
     """
     if (counts == _FREQUENCIES[0]).all() or not counts.sum():
         return FER2013 if counts.sum() else ASSUMED
@@ -139,14 +139,16 @@ def order_by_counts(where: str, counts: np.ndarray, marked: bool) -> str:
     best = _divergence(counts, _OTHERS[other])
     if best < _NEAR and (own - best) * counts.sum() > _UNLIKELY:
         raise InputError(
-            f"{where}: label numbers {shown}: these are the frequencies of emotions in another order than FER-2013's, as "
-            f"with --classes {other}; say which it is, with that or with --classes fer2013"
+            f"{where}: label numbers {shown}: these are the frequencies of emotions in another order than FER-2013's,"
+            f" as with --classes {other}; say which it is, with that or with --classes fer2013"
         )
     return ASSUMED
 
 
 def _divergence(counts: np.ndarray, names: Mapping[int, str]) -> float:
-    """Of the counts from the frequencies in that release which they resemble most, under an order (Kullback-Leibler)."""
+    """Of the counts from the frequencies in that release which they resemble most, under an order
+    (Kullback-Leibler).
+    """
     places = [EMOTIONS.index(names[number]) for number in range(len(EMOTIONS))]
     return _from(counts, _FREQUENCIES[:, places])
 
@@ -161,7 +163,8 @@ def _from(counts: np.ndarray, releases: np.ndarray) -> float:
 def better_order(
     labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]
 ) -> tuple[str, float, float] | None:
-    """The order under which a model agrees with label numbers far better than under FER-2013's, in which they were read.
+    """The order under which a model agrees with label numbers far better than under FER-2013's, in which they were
+    read.
 
     Args:
         labels: (n,) as read, indices into ``classes``.
@@ -188,7 +191,9 @@ def better_order(
 def _candidates(
     labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]
 ) -> Iterator[tuple[str, np.ndarray, float, float]]:
-    """Known orders, and the one that fits best: its name, the class of each label, how much better it has to be, chance."""
+    """Known orders, and the one that fits best: its name, the class of each label, how much better it has to be,
+    chance.
+    """
     from scipy.optimize import linear_sum_assignment
 
     for name, names in _OTHERS.items():

@@ -29,8 +29,8 @@ def part_in(name: str) -> int | None:
 def parts_told(names: Sequence[Sequence[str]], where: str) -> list[int | None]:
     """The usage of each path, given as its names from the outermost in, by what tells the paths apart.
 
-    Names that all of them begin with say nothing: a folder called "test" above all parts is none of them. A name that is
-    the word itself counts more than one that holds it.
+    Names that all of them begin with say nothing: a folder called "test" above all parts is none of them. A name that
+    is the word itself counts more than one that holds it.
 
     Raises:
         InputError: a path of which two names say different parts.

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MAX_IMAGE_BYTES = 64 << 20
 #: No camera's picture of a face is larger; a file of a few bytes can claim any number.
 MAX_PIXELS = 50_000_000
-#: The readers of Pillow that are given a file, whatever its name says: its one for EPS, say, starts Ghostscript, and that
-#: for TGA takes any bytes for an image.
+#: The readers of Pillow that are given a file, whatever its name says: its one for EPS, say, starts Ghostscript, and
+#: that for TGA takes any bytes for an image.
 _FORMATS = ("PNG", "JPEG", "JPEG2000", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")
 #: Kinds that Pillow names and that are no pictures of faces.
 _OTHER_KINDS = ("HDF5", "MPEG", "GRIB", "BUFR")
@@ -100,14 +100,16 @@ class Pictures:
         depth = next((depth for depth in _DEPTHS if largest < 1 << depth), 16)
         if depth == 16 and largest < _FULL_FROM:
             raise InputError(
-                f"{self._first}: pixels of 16 bits with values up to {largest:,} in the whole set, which are neither 8, 10 "
-                "or 12 bits nor all 16; convert the images to 8 bits"
+                f"{self._first}: pixels of 16 bits with values up to {largest:,} in the whole set, which are neither 8,"
+                " 10 or 12 bits nor all 16; convert the images to 8 bits"
             )
         for row, images in self._deep.items():
             self._images[row] = images[depth]
         return self._images, (
-            f"{len(self._deep):,} of {len(self._images):,} images have 16 bits a pixel, with values up to {largest:,}: "
-            f"read as {depth} bits",
+            (
+                f"{len(self._deep):,} of {len(self._images):,} images have 16 bits a pixel, with values up to"
+                f" {largest:,}: read as {depth} bits"
+            ),
         )
 
 
@@ -124,7 +126,9 @@ def one_depth(notes: Sequence[tuple[str, ...]], where: str) -> tuple[str, ...]:
 
 
 def _decode(content: bytes, where: str) -> np.ndarray | tuple[dict[int, np.ndarray], int]:
-    """(48, 48) uint8, gray; of an image whose depth its file does not say, one for each depth, and the largest value."""
+    """(48, 48) uint8, gray; of an image whose depth its file does not say, one for each depth, and the largest
+    value.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:

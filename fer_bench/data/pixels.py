@@ -72,8 +72,8 @@ def _parse_regular(rows: Sequence[str]) -> np.ndarray | None:
 def _keep_freed_memory() -> None:
     """Lets the arrays of some rows take the memory that those of the rows before left.
 
-    glibc gives memory back to the system as soon as it is free, until it has seen a larger piece come and go (mallopt(3),
-    M_MMAP_THRESHOLD). Getting it anew each time takes longer than the arithmetic.
+    glibc gives memory back to the system as soon as it is free, until it has seen a larger piece come and go
+    (mallopt(3), M_MMAP_THRESHOLD). Getting it anew each time takes longer than the arithmetic.
     """
     np.empty(16 * BLOCK, np.uint8)  # not touched, so never really there
 

@@ -60,8 +60,8 @@ def read_files(path: Path, order: Order | None = None) -> tuple[str, ...] | None
 def _dataset(path: Path, faces: Faces) -> Dataset:
     if faces.images.max() <= 1:
         raise InputError(
-            f"{path}: no pixel of any image is above 1: were they scaled to 0..1 and then made whole numbers? Whole numbers "
-            "from 0 to 255 are wanted"
+            f"{path}: no pixel of any image is above 1: were they scaled to 0..1 and then made whole numbers? Whole"
+            " numbers from 0 to 255 are wanted"
         )
     try:
         return Dataset(
@@ -164,7 +164,9 @@ def _read_binary(tree: Tree, names: list[PurePosixPath], how: Reading) -> Faces:
 
 
 def _name(path: Path, faces: Faces) -> str:
-    """ "fer2013" for what has FER-2013's classes and number of images, else made from the name of the file or folder."""
+    """ "fer2013" for what has FER-2013's classes and number of images, else made from the name of the file or
+    folder.
+    """
     if faces.classes == EMOTIONS and len(faces.labels) == FER2013_IMAGES:
         return "fer2013"
     stem = path.name

@@ -43,15 +43,18 @@ class Split:
 def make_split(dataset: Dataset, name: str = "official") -> Split:
     """One split of the data, always the same for the same data and name.
 
-    - ``official``: the Usage column, Training / PublicTest (validation) / PrivateTest (test), as in the Kaggle challenge.
+    - ``official``: the Usage column, Training / PublicTest (validation) / PrivateTest (test), as in the Kaggle
+    challenge.
       Data without PublicTest rows has a stratified tenth of Training (seed 111) for validation.
-    - ``holdout-20``: the last fifth of the Training rows, rounded up, is validation, the rows before it train, PrivateTest
+    - ``holdout-20``: the last fifth of the Training rows, rounded up, is validation, the rows before it train,
+    PrivateTest
       is test; PublicTest is in no part. So ``transfer-learning-log`` held out its validation images (22,967 / 5,742).
     - ``holdout-20-shuffled``: the same sizes, the Training rows shuffled first (seed 111, not stratified). So
       ``emotional-ai`` did, whose shuffle had no seed: ``np.random.shuffle``, then ``ceil(N / 5)`` rows for validation.
     - ``notebook``: the split of ``emotion-detection-notebook``. Rows equal in emotion, pixels and Usage are dropped but
       for the first; a stratified fifth is test (seed 111), a stratified tenth of the rest validation (same seed).
-    - ``notebook-90-10``: the same rows, a stratified tenth is test (seed 42), no validation part. (The source picked its
+    - ``notebook-90-10``: the same rows, a stratified tenth is test (seed 42), no validation part. (The source picked
+    its
       checkpoint on the test part; nothing here does.)
     - ``kfold-K-I``: fold I of K, counted from 0, stratified and shuffled with seed 111; the test parts of the K folds
       share out all rows. A stratified tenth of the rest is validation (seed 111).
@@ -90,7 +93,8 @@ def make_split(dataset: Dataset, name: str = "official") -> Split:
 def expand(name: str, dataset: Dataset | None = None) -> list[str]:
     """``kfold-5`` -> its five folds; any other name stands for itself.
 
-    Raises InputError for more folds than the smallest class of ``dataset`` has images, or than 1,000 where there is none.
+    Raises InputError for more folds than the smallest class of ``dataset`` has images, or than 1,000 where there is
+    none.
     """
     folds = _FOLDS.fullmatch(name)
     if not folds or folds[2]:

@@ -1,8 +1,9 @@
 """The embedded set: faces drawn by code, so that everything can be seen working without any data.
 
 Each emotion is a point in a small space of face movements (brows, lids, nose, mouth; after Ekman and Friesen's action
-units). A face lies somewhere between neutral and that point, with jitter, under a head, pose, light and noise of its own:
-weak expressions overlap, as they do in FER-2013. Only raw PCG64 draws, IEEE arithmetic and comparisons are used (no
+units). A face lies somewhere between neutral and that point, with jitter, under a head, pose, light and noise of its
+own: weak expressions overlap, as they do in FER-2013. Only raw PCG64 draws, IEEE arithmetic and comparisons are used
+    (no
 libm function, no long sum), so the bytes are the same on every machine.
 """
 
@@ -64,8 +65,8 @@ Params = dict[str, np.ndarray]
 def synthetic(images: int = IMAGES, seed: int = SEED) -> Dataset:
     """Faces of the seven ``EMOTIONS`` with stratified usages, the same bytes for the same arguments on every machine.
 
-    Rows are Training, then PublicTest, then PrivateTest, as in FER-2013; some test images (``COPIES``) repeat a Training
-    image of the same emotion, so that scores on unseen images differ from scores on all.
+    Rows are Training, then PublicTest, then PrivateTest, as in FER-2013; some test images (``COPIES``) repeat a
+    Training image of the same emotion, so that scores on unseen images differ from scores on all.
 
     Raises:
         ValueError: fewer than 70 images, too few for every emotion to stand in every part.

@@ -94,7 +94,8 @@ def failed(job: Job, begun: Start, error: BaseException) -> RunRecord:
 
 
 def store_failure(record: RunRecord, store: Store) -> RunRecord:
-    """Stores the record of a failure, unless it would replace a success or what can't be read; the caller has the claim.
+    """Stores the record of a failure, unless it would replace a success or what can't be read; the caller has the
+    claim.
 
     Returns the record, which says so where it is not stored. Raises OSError where the disk is full.
     """

@@ -45,8 +45,9 @@ def evaluate(
         keep_training_images: whether images that the model was trained on are scored, too; they are left out else.
 
     Raises:
-        InputError: no model, a model that can't be used, the data that it was trained on, no class in common, nothing but
-            images that it was trained on, or a run that another process replaced. Waits for a process that is at that job.
+        InputError: no model, a model that can't be used, the data that it was trained on, no class in common, nothing
+            but images that it was trained on, or a run that another process replaced. Waits for a process that is at
+            that job.
         RunError: the process that was to predict failed.
     """
     with store.claim(run.record.job, wait=True):
@@ -142,8 +143,8 @@ def _check_order(
     if better:
         name, own, other = better
         raise InputError(
-            f"{foreign.source}: {spec} agrees with {100 * own:.1f} % of the label numbers in FER-2013's order, and with "
-            f"{100 * other:.1f} % as --classes {name} reads them; say which it is, with that or with --classes fer2013"
+            f"{foreign.source}: {spec} agrees with {100 * own:.1f} % of the label numbers in FER-2013's order, and with"
+            f" {100 * other:.1f} % as --classes {name} reads them; say which it is, with that or with --classes fer2013"
         )
 
 
@@ -153,8 +154,8 @@ def _check_left(rows: np.ndarray, trained: np.ndarray, run: StoredRun, spec: str
         return
     job = run.record.job
     raise InputError(
-        f"{foreign.source}: nothing is left to score, {spec} was trained on all {trained.sum():,} images whose emotion it "
-        f"knows ({job.dataset}, split {job.split}); --keep-training-images scores them all the same"
+        f"{foreign.source}: nothing is left to score, {spec} was trained on all {trained.sum():,} images whose emotion"
+        f" it knows ({job.dataset}, split {job.split}); --keep-training-images scores them all the same"
     )
 
 

@@ -6,9 +6,9 @@ included. A guard then ends what it started, SIGTERM first. However that came to
 below it, and ends as the worker did, by the same code or signal.
 
 On Linux a guard adopts orphans (PR_SET_CHILD_SUBREAPER), so that a process that left the worker's session and lost
-its parent is found, too. Of two guards either may be killed: what is below the inner one falls to the outer one, and the
-inner one is told to end where the outer one is gone (PR_SET_PDEATHSIG). The standard output of the guards is a pipe to
-fer-bench, which has ended once both have. The file runs as a script and imports nothing of fer_bench, so that it
+its parent is found, too. Of two guards either may be killed: what is below the inner one falls to the outer one, and
+the inner one is told to end where the outer one is gone (PR_SET_PDEATHSIG). The standard output of the guards is a pipe
+to fer-bench, which has ended once both have. The file runs as a script and imports nothing of fer_bench, so that it
 starts at once.
 """
 
@@ -60,7 +60,9 @@ def main(guards: int, log: str, command: Sequence[str]) -> int:
 
 
 def start_guard(guards: int, log: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Starts the next guard, with the standard input and output of this one; it is told to end where this one is killed."""
+    """Starts the next guard, with the standard input and output of this one; it is told to end where this one is
+    killed.
+    """
     return subprocess.Popen(
         [sys.executable, "-P", __file__, str(guards), log, *command],
         start_new_session=True,

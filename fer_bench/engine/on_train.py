@@ -39,7 +39,8 @@ def training_images(folder: Path) -> np.ndarray:
 def training_probabilities(job: Job, work: Path) -> np.ndarray | None:
     """The worker's predictions for the training part, (N, classes) float16; None where the job asks for none.
 
-    Raises OSError, EOFError or ValueError where it can't be read, is no probabilities, or not of the job's training part.
+    Raises OSError, EOFError or ValueError where it can't be read, is no probabilities, or not of the job's training
+    part.
     """
     if not job.train_scores:
         return None

@@ -47,8 +47,9 @@ class RanOn(BaseModel):
 class Outcome(BaseModel):
     """What became of a worker, as it stands in ``outcome.json``.
 
-    ``transient``: another attempt, on the same terms or with less memory, may go well. ``wrong_input``: what it was given
-    can't be used, as it says itself; nothing crashed. ``tta_cost`` is that of predicting with test-time augmentation.
+    ``transient``: another attempt, on the same terms or with less memory, may go well. ``wrong_input``: what it was
+    given can't be used, as it says itself; nothing crashed. ``tta_cost`` is that of predicting with test-time
+    augmentation.
     """
 
     status: Status

@@ -2,8 +2,9 @@
 
 It reads ``task.json`` and ``images.npy`` from FOLDER, loads the model, and writes ``probabilities.npy`` and
 ``outcome.json``, as the worker does; with test-time augmentation where the task names some, and with the weights of a
-kept epoch where it names one. It is given no labels. The model may be anybody's, so what it takes is limited: a classical
-one is tried on a few images first, and all of this process's memory has a limit where the system keeps to one.
+kept epoch where it names one. It is given no labels. The model may be anybody's, so what it takes is limited: a
+classical one is tried on a few images first, and all of this process's memory has a limit where the system keeps to
+one.
 """
 
 from __future__ import annotations

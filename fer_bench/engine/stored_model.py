@@ -27,7 +27,9 @@ EPOCH = "epoch.weights.h5"
 
 
 def has_model(folder: Path) -> bool:
-    """Whether the run in a folder kept its model on this machine; also where that is a link, which ``check_model`` refuses."""
+    """Whether the run in a folder kept its model on this machine; also where that is a link, which ``check_model``
+    refuses.
+    """
     model = folder / MODEL
     return inside.kind(model) not in ("", inside.FOLDER) or any(inside.entries(model, model))
 
@@ -123,7 +125,8 @@ def predict_or_refuse(
         why = ". ".join(filter(None, [outcome.message, outcome.hint]))
         if outcome.status == "oom":  # whose hint is for a training
             raise InputError(
-                f"the model in {run.folder / MODEL} can't be used: {outcome.message}; give fewer images, or train a smaller one"
+                f"the model in {run.folder / MODEL} can't be used: {outcome.message}; give fewer images, or train a"
+                " smaller one"
             )
         if not outcome.wrong_input:
             raise RunError(f"the model in {run.folder / MODEL} did not predict ({outcome.status}): {why}")

@@ -51,7 +51,8 @@ class Task:
 class TrainTask(Task):
     """A training, to be scored, of the images in ``images.npy``, (N, 48, 48) uint8, beside it.
 
-    ``fill_images.npy`` has those of the second data set where there is one; ``input.npz`` says which rows make each part.
+    ``fill_images.npy`` has those of the second data set where there is one; ``input.npz`` says which rows make each
+    part.
 
     ``key`` is what the seeds derive from, ``checkpoint`` the part that picks the epoch: "validation" or "test".
     ``epochs`` caps the recipe's (of each stage), ``batch_divisor`` divides its batches, ``weights`` is "auto",

@@ -18,7 +18,9 @@ from .job import Job, training_rows
 
 
 def keep_training_images(job: Job, model: Path) -> None:
-    """Writes into a model's folder which images a job has shown it; a folder that a runner left empty holds no model."""
+    """Writes into a model's folder which images a job has shown it; a folder that a runner left empty holds no
+    model.
+    """
     if not (model.is_dir() and any(model.iterdir())):
         return
     rows = training_rows(job)

@@ -1,10 +1,10 @@
 """The worker: one job, in a process of its own (``python -m fer_bench.engine.worker FOLDER``).
 
-It reads ``task.json`` and ``input.npz`` from FOLDER, maps the images that lie there, fits, predicts, and writes ``outcome.json`` with
-its files under ``out/``. It is told which rows the test part has, never their labels. The one exception is a run that
-picks its checkpoint on the test part (``--checkpoint test``): there that part is given as the validation part, and the
-record says so, whatever the runner says. Progress goes to ``progress.jsonl``, so that whatever a runner prints can't be
-taken for it.
+It reads ``task.json`` and ``input.npz`` from FOLDER, maps the images that lie there, fits, predicts, and writes
+``outcome.json`` with its files under ``out/``. It is told which rows the test part has, never their labels. The one
+exception is a run that picks its checkpoint on the test part (``--checkpoint test``): there that part is given as the
+validation part, and the record says so, whatever the runner says. Progress goes to ``progress.jsonl``, so that whatever
+a runner prints can't be taken for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A kept epoch of a run, chosen by hand: its weights in the run's model, on the split's test part, as a row never ranked."""
+"""A kept epoch of a run, chosen by hand: its weights in the run's model, on the split's test part, as a row never
+ranked.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,8 @@ def score_epoch(
         note: a line for the table.
 
     Raises:
-        InputError: other data or another split, a model or weights that can't be used, or a run that is no longer there.
+        InputError: other data or another split, a model or weights that can't be used, or a run that is no longer
+            there.
     """
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     job, training = run.record.job, run.record.training
@@ -116,8 +119,8 @@ def _check_same_data(run: StoredRun, dataset: Dataset, split: Split) -> None:
     job = run.record.job
     if dataset.digest != job.dataset_digest:
         raise InputError(
-            f"{run.folder} was trained on {job.dataset}, and {dataset.source} has other images, labels or emotions: name "
-            "its data with --data, and its --labels and --merge"
+            f"{run.folder} was trained on {job.dataset}, and {dataset.source} has other images, labels or emotions:"
+            " name its data with --data, and its --labels and --merge"
         )
     if split.digest != job.split_digest:
         raise InputError(

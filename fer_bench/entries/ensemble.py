@@ -1,4 +1,6 @@
-"""Ensembles: the mean of stored predictions. Whatever is chosen, members or weights, the validation part alone chooses it."""
+"""Ensembles: the mean of stored predictions. Whatever is chosen, members or weights, the validation part alone chooses
+it.
+"""
 
 from __future__ import annotations
 
@@ -219,7 +221,9 @@ def _check_unchanged(runs: Sequence[StoredRun]) -> None:
 
 
 def _job(name: str, members: Sequence[StoredRun], ensemble: Ensemble, method: str | None) -> JobInfo:
-    """An ensemble's job, whose key is over the averaged runs and what decided how: a run made again makes another one."""
+    """An ensemble's job, whose key is over the averaged runs and what decided how: a run made again makes another
+    one.
+    """
     jobs, first = [run.record.job for run in members], members[0].record.job
     axes = {
         "dataset_digest": first.dataset_digest,

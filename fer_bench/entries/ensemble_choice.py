@@ -1,4 +1,6 @@
-"""Which runs an ensemble takes, and how much of each: decided by their predictions of the validation part, which is all it gets."""
+"""Which runs an ensemble takes, and how much of each: decided by their predictions of the validation part, which is all
+it gets.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ DIGITS = 6
 def choose(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """How often each candidate belongs to the ensemble, (K,) int64, by greedy forward selection with replacement.
 
-    In each of ``ROUNDS`` rounds the candidate is added with which the mean of all added so far has the highest accuracy, of
-    equals the lowest log loss, then the first. The best of the ensembles on the way is taken, the smallest of equals.
+    In each of ``ROUNDS`` rounds the candidate is added with which the mean of all added so far has the highest
+    accuracy, of equals the lowest log loss, then the first. The best of the ensembles on the way is taken, the smallest
+    of equals.
 
     Caruana, Niculescu-Mizil, Crew, Ksikes: Ensemble Selection from Libraries of Models, ICML 2004, sections 2 and 2.1.
 

@@ -59,8 +59,8 @@ def score_file(
         order: what numbers of emotions mean there, as ``orders.order_of`` reads it; FER-2013's where None.
 
     Raises:
-        InputError: whatever is wrong with the file (see ``read_outside``) or with its rows (see ``matched``), or numbers
-            that agree with the truth far better in another order than FER-2013's.
+        InputError: whatever is wrong with the file (see ``read_outside``) or with its rows (see ``matched``), or
+            numbers that agree with the truth far better in another order than FER-2013's.
     """
     start = named.Start.now()
     meant = order_of(order)
@@ -89,7 +89,9 @@ def score_file(
 
 
 def job_of(name: str, dataset: Dataset, split: Split, seed: int, probabilities: np.ndarray) -> JobInfo:
-    """The job of a system whose test predictions, (N, C), were made outside a run; its key covers them, name and seed."""
+    """The job of a system whose test predictions, (N, C), were made outside a run; its key covers them, name and
+    seed.
+    """
     axes = {
         "seed": seed,
         "predictions": hashlib.sha256(np.ascontiguousarray(probabilities).tobytes()).hexdigest(),
@@ -135,8 +137,8 @@ def matched(
     lacking = np.setdiff1d(wanted, rows)
     if len(lacking):
         raise InputError(
-            f"{places.path}: {len(lacking):,} of the {len(wanted):,} rows of the test part are missing, the first is row "
-            f"{lacking[0]}{f', {brief(files[lacking[0]], 120)}' if files else ''}"
+            f"{places.path}: {len(lacking):,} of the {len(wanted):,} rows of the test part are missing, the first is"
+            f" row {lacking[0]}{f', {brief(files[lacking[0]], 120)}' if files else ''}"
         )
     by_row = np.argsort(rows)
     order = by_row[np.searchsorted(rows[by_row], wanted)]
@@ -192,8 +194,9 @@ def _check_truth(outside: Outside, order: np.ndarray, dataset: Dataset, split: S
     says = f"{outside.places.at(first)}: {outside.image(first)} is {classes[outside.truth[first]]} here"
     if other := _fitting(outside.truth_numbers, labels, classes):
         raise InputError(
-            f"{says}, but {classes[labels[first]]} in the data: the numbers of the truth fit all {len(labels):,} rows in the "
-            f"order {other}, {order_of(other).text()}; write the emotions' names, there and in a column 'predicted'"
+            f"{says}, but {classes[labels[first]]} in the data: the numbers of the truth fit all {len(labels):,} rows"
+            f" in the order {other}, {order_of(other).text()}; write the emotions' names, there and in a column"
+            " 'predicted'"
         )
     for name, rows in _parts(dataset, split):
         if rows is not split.test and counts(outside.truth) == counts(dataset.labels[rows]) != counts(labels):
@@ -225,8 +228,9 @@ def _check_order(outside: Outside, labels: np.ndarray, answers: np.ndarray, clas
     if found := better_order(answers, labels, classes):
         other, own, better = found
         raise InputError(
-            f"{outside.places.path}: read as FER-2013's numbers, the answers agree with {own:.1%} of the truth; as those of "
-            f"the order {other}, {order_of(other).text()}, with {better:.1%}: write the emotions' names in column 'predicted'"
+            f"{outside.places.path}: read as FER-2013's numbers, the answers agree with {own:.1%} of the truth; as"
+            f" those of the order {other}, {order_of(other).text()}, with {better:.1%}: write the emotions' names in"
+            " column 'predicted'"
         )
 
 

@@ -52,8 +52,8 @@ class Columns:
         if FILE not in self._columns:
             if ROW not in self._columns:
                 raise InputError(
-                    f"{self.places.path}: no column 'row', only {self._there}; it says which row of the data, from 0, a line "
-                    f"is about; of a folder of images, a column 'file' names the image"
+                    f"{self.places.path}: no column 'row', only {self._there}; it says which row of the data, from 0, a"
+                    " line is about; of a folder of images, a column 'file' names the image"
                 )
             return self._rows(), ()
         if files is None:
@@ -75,7 +75,9 @@ class Columns:
         return rows, names
 
     def truth(self) -> np.ndarray | None:
-        """(n,) int64, what the table says is true, or None. InputError where two columns of it contradict each other."""
+        """(n,) int64, what the table says is true, or None. InputError where two columns of it contradict each
+        other.
+        """
         given = [name for name in TRUTH if name in self._columns]
         found = {name: self._labels(name) for name in given}
         for name in given[1:]:
@@ -104,8 +106,8 @@ class Columns:
         missing = [name for name in self.classes if name not in self._named]
         if missing:
             raise InputError(
-                f"{self.places.path}: no column {', '.join(missing)}, only {self._there}; a column of probabilities for each "
-                "emotion is wanted, or one column 'predicted'"
+                f"{self.places.path}: no column {', '.join(missing)}, only {self._there}; a column of probabilities for"
+                " each emotion is wanted, or one column 'predicted'"
             )
         values = np.stack([self._probabilities(self.frame[self._named[name]]) for name in self.classes], axis=1)
         if answers is None:
@@ -115,8 +117,8 @@ class Columns:
             entry = int(odd[0])
             leads = self.classes[int(values[entry].argmax())]
             raise InputError(
-                f"{self.places.at(entry)}: predicted is {self.classes[answers[entry]]}, but the largest probability is that "
-                f"of {leads}; leave the column out, or the probabilities"
+                f"{self.places.at(entry)}: predicted is {self.classes[answers[entry]]}, but the largest probability is"
+                f" that of {leads}; leave the column out, or the probabilities"
             )
         return values
 
@@ -136,9 +138,9 @@ class Columns:
             if ((values >= 0) & (values <= 1)).all() and np.abs(off - values).sum() < np.abs(off).sum():
                 entry = int(values.argmax())
                 raise InputError(
-                    f"{self.places.path}: column {brief(str(name))} holds probabilities, too ({values[entry]:.6g} on "
-                    f"{self.places.within(entry)}), and is none of the emotions scored here: {', '.join(self.classes)}; leave "
-                    "it out, and divide the others by their sum"
+                    f"{self.places.path}: column {brief(str(name))} holds probabilities, too ({values[entry]:.6g} on"
+                    f" {self.places.within(entry)}), and is none of the emotions scored here:"
+                    f" {', '.join(self.classes)}; leave it out, and divide the others by their sum"
                 )
         return tuple(map(str, others))
 
@@ -149,7 +151,8 @@ class Columns:
             name = emotion(str(column))
             if name in named:
                 raise InputError(
-                    f"{self.places.path}: columns {brief(named[name])} and {brief(column)} are both {name}; one is wanted"
+                    f"{self.places.path}: columns {brief(named[name])} and {brief(column)} are both {name}; one is"
+                    " wanted"
                 )
             if name is not None:
                 named[name] = column

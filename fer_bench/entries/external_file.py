@@ -48,9 +48,9 @@ def read_outside(
 ) -> Outside:
     """Reads a .csv (also .csv.gz), .parquet or .npz file of predictions, or the predictions.npz of a run's folder.
 
-    A table has the column ``row`` or ``file``, and either a column of probabilities for each of ``classes`` under any name
-    that data.names knows, or the column ``predicted`` with emotions by name or number. ``emotion`` or ``label`` is the
-    truth. An .npz file has arrays ``rows``, ``probabilities`` and, if there, ``labels``, as runs write them.
+    A table has the column ``row`` or ``file``, and either a column of probabilities for each of ``classes`` under any
+    name that data.names knows, or the column ``predicted`` with emotions by name or number. ``emotion`` or ``label`` is
+    the truth. An .npz file has arrays ``rows``, ``probabilities`` and, if there, ``labels``, as runs write them.
 
     Args:
         path: of the file.
@@ -60,8 +60,8 @@ def read_outside(
         order: what the numbers of emotions mean; FER-2013's where None.
 
     Raises:
-        InputError: nothing there, unreadable, something missing, two statements that contradict each other, or a value that
-            is no row, file, probability or emotion.
+        InputError: nothing there, unreadable, something missing, two statements that contradict each other, or a value
+            that is no row, file, probability or emotion.
     """
     if path.is_dir():
         path /= PREDICTIONS
@@ -78,16 +78,17 @@ def read_outside(
         raise InputError(f"{path}: no predictions in it")
     if outside.probabilities.shape != (len(outside.rows), len(classes)):
         raise InputError(
-            f"{path}: probabilities of shape {brief(outside.probabilities.shape)} do not fit {len(outside.rows)} rows and the "
-            f"{len(classes)} emotions {', '.join(classes)}"
+            f"{path}: probabilities of shape {brief(outside.probabilities.shape)} do not fit {len(outside.rows)} rows"
+            f" and the {len(classes)} emotions {', '.join(classes)}"
         )
     truth = outside.truth
     if truth is not None and len(odd := np.flatnonzero((truth < 0) | (truth >= len(classes)))):
         raise InputError(f"{outside.places.at(odd[0])}: label {truth[odd[0]]} is none of 0 to {len(classes) - 1}")
     if files and truth is None and not outside.names and not _numbered(files):
         raise InputError(
-            f"{path}: rows alone do not tell the images of a folder, which no two programs count alike; name each image's "
-            f"file in a column 'file', as {brief(files[0], 120)}, or give the truth in a column 'emotion' to check them by"
+            f"{path}: rows alone do not tell the images of a folder, which no two programs count alike; name each"
+            f" image's file in a column 'file', as {brief(files[0], 120)}, or give the truth in a column 'emotion' to"
+            " check them by"
         )
     return outside._replace(probabilities=_checked(outside, classes))
 
@@ -116,8 +117,8 @@ def _read_npz(path: Path, classes: Sequence[str]) -> Outside:
         raise InputError(f"{path}: array 'rows' is {brief(rows.shape)}; one row number an image is wanted")
     if "classes" in arrays and (named := [str(name) for name in arrays["classes"].ravel()]) != list(classes):
         raise InputError(
-            f"{path}: its array 'classes' says {brief(', '.join(named), 120)}; scored here are {', '.join(classes)}, in "
-            "that order"
+            f"{path}: its array 'classes' says {brief(', '.join(named), 120)}; scored here are {', '.join(classes)}, in"
+            " that order"
         )
     return Outside(
         rows.astype(np.int64),
@@ -158,6 +159,6 @@ def _checked(outside: Outside, classes: Sequence[str]) -> np.ndarray:
                 f"{where}, {classes[error.column]}: {error.value} is no probability: {error.complaint}"
             ) from None
         raise InputError(
-            f"{where}: the probabilities sum to {error.value:.6g}, not to 1; {error.count:,} of {error.images:,} are like "
-            "that (logits, or percent?)"
+            f"{where}: the probabilities sum to {error.value:.6g}, not to 1; {error.count:,} of {error.images:,} are"
+            " like that (logits, or percent?)"
         ) from None

@@ -103,7 +103,8 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
             if len(line) > LONGEST_LINE:
                 what = "a first line" if number == 1 else f"line {number}: a line"
                 raise InputError(
-                    f"{path}: {what} of more than {LONGEST_LINE:,} characters; one such as row,{','.join(EMOTIONS)} is wanted"
+                    f"{path}: {what} of more than {LONGEST_LINE:,} characters; one such as row,{','.join(EMOTIONS)} is"
+                    " wanted"
                 )
             fields = next(csv.reader([line], strict=True), [])
             if any(fields):

@@ -23,7 +23,9 @@ LONGEST_NAME = 60
 
 
 def check_name(name: str, runs: Iterable[StoredRun], family: str) -> None:
-    """Raises InputError where a system of ``family`` can't be called so: it becomes a folder, and no other kind's row."""
+    """Raises InputError where a system of ``family`` can't be called so: it becomes a folder, and no other kind's
+    row.
+    """
     if not registry.NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise InputError(
             f"--name {name!r}: use lower-case letters, digits, '.', '_' and '-' only, {LONGEST_NAME} at most, "
@@ -97,8 +99,8 @@ def commit(record: RunRecord, arrays: Mapping[str, np.ndarray], store: Store, fo
     """Stores a record with its predictions, the ``arrays`` of that file; returns its folder.
 
     Raises:
-        InputError: the name has another record for the same split and seed, unless ``force`` replaces it; ``taken`` says
-            so, with "{}" for that one's folder.
+        InputError: the name has another record for the same split and seed, unless ``force`` replaces it; ``taken``
+            says so, with "{}" for that one's folder.
     """
     job = record.job
     store.prepare()

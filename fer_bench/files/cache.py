@@ -102,8 +102,8 @@ def keep(
 def find(place: Path, build: Callable[[dict[str, np.ndarray], Any], T]) -> T | None:
     """What ``build`` makes of the arrays, memory-mapped read-only, and the facts of the entry at ``place``.
 
-    None where there is no entry, or one that can't be used; that is said in a warning. Where what it holds does not fit,
-    ``build`` raises ValueError, KeyError or TypeError.
+    None where there is no entry, or one that can't be used; that is said in a warning. Where what it holds does not
+    fit, ``build`` raises ValueError, KeyError or TypeError.
     """
     if not os.path.lexists(place):
         return None
@@ -141,7 +141,9 @@ def _check_own(path: Path, kind: Callable[[int], bool]) -> None:
 
 
 def _sum(path: Path) -> str:
-    """CRC-32 of a file: fast enough for all images at each start, and sure to see a change of up to four bytes in a row."""
+    """CRC-32 of a file: fast enough for all images at each start, and sure to see a change of up to four bytes in a
+    row.
+    """
     crc, block = 0, memoryview(bytearray(_BLOCK))
     with path.open("rb", buffering=0) as file:
         while size := file.readinto(block):

@@ -1,4 +1,6 @@
-"""Files and folders that survive a kill and a power cut: made whole elsewhere, synced, then put in place by one rename."""
+"""Files and folders that survive a kill and a power cut: made whole elsewhere, synced, then put in place by one
+rename.
+"""
 
 from __future__ import annotations
 

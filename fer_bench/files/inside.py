@@ -166,7 +166,9 @@ def _descriptor(root: Path, path: Path) -> int:
 
 
 def make(root: Path, folder: Path) -> Path:
-    """Makes a folder in ``root``, with those above it, where it is missing. Raises InputError as ``check``, or OSError."""
+    """Makes a folder in ``root``, with those above it, where it is missing. Raises InputError as ``check``, or
+    OSError.
+    """
     check(root, folder)
     folder.mkdir(parents=True, exist_ok=True)
     check(root, folder)

@@ -15,7 +15,8 @@ DEEPEST, LARGEST_INTEGER = 40, 2**63
 
 
 def read_json(path: Path, root: Path | None = None) -> Any:
-    """What a plain file holds, its texts made ``visible``; no link leads to it from ``root``, the folder it is in if None.
+    """What a plain file holds, its texts made ``visible``; no link leads to it from ``root``, the folder it is in if
+    None.
 
     Raises:
         FileNotFoundError: no such file.
@@ -29,7 +30,8 @@ def read_json(path: Path, root: Path | None = None) -> Any:
 
 
 def read_content(path: Path, root: Path | None = None) -> bytes:
-    """The bytes of a plain file, ``MOST_BYTES`` at most; no link leads to it from ``root``, the folder it is in if None.
+    """The bytes of a plain file, ``MOST_BYTES`` at most; no link leads to it from ``root``, the folder it is in if
+    None.
 
     Raises:
         FileNotFoundError: no such file.
@@ -46,7 +48,8 @@ def read_content(path: Path, root: Path | None = None) -> bytes:
 def parse_json(content: bytes) -> Any:
     """What JSON says, its texts made ``visible``.
 
-    Raises InputError where it is too long, is no JSON, or has NaN, numbers beyond all measure or dozens of levels in it.
+    Raises InputError where it is too long, is no JSON, or has NaN, numbers beyond all measure or dozens of levels in
+    it.
     """
     if len(content) > MOST_BYTES:
         raise InputError(f"more than {MOST_BYTES:,} bytes")

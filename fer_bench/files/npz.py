@@ -35,8 +35,8 @@ def load_npz(
 ) -> dict[str, np.ndarray]:
     """The arrays of a file, or those of ``names`` that are there. Numbers and texts only.
 
-    ``content`` is what was read of the file, or the file itself, where it was read or opened already; ``most`` the bytes
-    that all of its arrays may take.
+    ``content`` is what was read of the file, or the file itself, where it was read or opened already; ``most`` the
+    bytes that all of its arrays may take.
 
     Each header is held against what is stored before memory is asked for: it takes 100 bytes to claim 10**12 numbers.
 

@@ -81,7 +81,9 @@ def _batch_rows(file: parquet.ParquetFile, names: Sequence[str], limit: int) -> 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[parquet.ParquetFile]:
-    """Raises InputError for what is not readable as parquet, then or while it is read, or has too many rows or columns."""
+    """Raises InputError for what is not readable as parquet, then or while it is read, or has too many rows or
+    columns.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 

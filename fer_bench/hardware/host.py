@@ -76,7 +76,9 @@ def ram_bytes() -> int:
 
 
 def check_threads() -> None:
-    """Raises InputError for a variable of ``THREADS`` that is set to no number of threads: libraries read it each in its way."""
+    """Raises InputError for a variable of ``THREADS`` that is set to no number of threads: libraries read it each in
+    its way.
+    """
     for name in THREADS:
         value = os.environ.get(name, "")
         if value and not _COUNTS.fullmatch(value):

@@ -15,10 +15,11 @@ LEAST = 8 << 30
 
 @contextmanager
 def limited(more: int | None = None) -> Iterator[None]:
-    """Inside, this process can take ``more`` bytes beside what it has; what asks for more gets a MemoryError, or aborts.
+    """Inside, this process can take ``more`` bytes beside what it has; what asks for more gets a MemoryError, or
+    aborts.
 
-    The limit is on private, writable memory (RLIMIT_DATA), which Linux alone keeps to. Nothing is limited elsewhere, and in
-    a process that may use a GPU, whose drivers reserve memory that nobody can foresee.
+    The limit is on private, writable memory (RLIMIT_DATA), which Linux alone keeps to. Nothing is limited elsewhere,
+    and in a process that may use a GPU, whose drivers reserve memory that nobody can foresee.
 
     Args:
         more: None for ``allowance()``.

@@ -58,8 +58,8 @@ def _job_faults(job: JobInfo) -> Iterator[str]:
     for field in ("key", "runner", "recipe", "dataset", "split"):
         if not NAME.fullmatch(getattr(job, field)):
             yield (
-                f"job.{field}: {brief(getattr(job, field))} is no name: that begins with a letter, a digit or _, has at most "
-                "200 characters, and neither / nor \\"
+                f"job.{field}: {brief(getattr(job, field))} is no name: that begins with a letter, a digit or _, has at"
+                " most 200 characters, and neither / nor \\"
             )
     for field in ("dataset_digest", "split_digest", "recipe_digest"):
         if not DIGEST.fullmatch(getattr(job, field)):

@@ -1,4 +1,6 @@
-"""How well a trained model does on data of another kind: classes matched by name, intervals over images and subjects."""
+"""How well a trained model does on data of another kind: classes matched by name, intervals over images and
+subjects.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,13 @@ class Evaluation(BaseModel, extra="forbid"):
     """A trained model on a foreign set.
 
     ``images`` of the set, of which ``scored`` show an emotion that the model knows; ``dropped`` counts the others by
-    their emotion. ``missing`` are the model's emotions of which the set has no image: ``whole`` takes all outputs of the
-    model, ``masked`` only the others, each image's probabilities divided by their sum. That is None where nothing is
-    missing, or where a single emotion is left, of which every answer would be right.
+    their emotion. ``missing`` are the model's emotions of which the set has no image: ``whole`` takes all outputs of
+    the model, ``masked`` only the others, each image's probabilities divided by their sum. That is None where nothing
+    is missing, or where a single emotion is left, of which every answer would be right.
 
     ``training_images`` of the set are images that the model was trained on, pixel by pixel: they are not among those
-    scored, unless they were ``kept``. None where nobody could tell, and ``unchecked`` says why. ``watched_images`` of those
-    scored are of the part by which the model's epoch was chosen.
+    scored, unless they were ``kept``. None where nobody could tell, and ``unchecked`` says why. ``watched_images`` of
+    those scored are of the part by which the model's epoch was chosen.
     """
 
     schema_version: int = SCHEMA_VERSION

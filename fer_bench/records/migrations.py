@@ -26,7 +26,8 @@ def name_what_came(record: Fields) -> Fields:
 def score_training(record: Fields) -> Fields:
     """3 -> 4: a record can have scores of the training part, and an emotion the mean probability of the true label.
 
-    Until then nobody predicted the training part. Of the emotions that field stays empty, and is None when they are read.
+    Until then nobody predicted the training part. Of the emotions that field stays empty, and is None when they are
+    read.
     """
     return {**record, "train_scores": None}
 

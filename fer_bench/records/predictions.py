@@ -28,7 +28,7 @@ class Predictions(NamedTuple):
     probabilities: np.ndarray
 
     def in_order(self) -> Predictions:
-        """The same by ascending row."""
+        """The same predictions by ascending row."""
         order = np.argsort(self.rows, kind="stable")
         return Predictions(*(array[order] for array in self))
 
@@ -74,7 +74,8 @@ def load_predictions(folder: Path, part: str = "test", *, tta: bool = False, dig
 
 
 def predictions_of(run: StoredRun, part: str = "test", *, tta: bool = False) -> Predictions:
-    """The saved predictions of a run, held against its record: the file's digest, where the record has it, and the answers.
+    """The saved predictions of a run, held against its record: the file's digest, where the record has it, and the
+    answers.
 
     Raises:
         Contradiction: the record is of other predictions.
@@ -124,8 +125,8 @@ def _check_predictions(found: Predictions, path: Path) -> None:
 class Held(NamedTuple):
     """Runs whose records and predictions have been held against each other.
 
-    ``runs`` are those that stand: all but those that contradict their predictions. ``predictions`` are theirs of the test
-    part by job key, where these can be read; ``problems`` has a line for each of the others.
+    ``runs`` are those that stand: all but those that contradict their predictions. ``predictions`` are theirs of the
+    test part by job key, where these can be read; ``problems`` has a line for each of the others.
     """
 
     runs: list[StoredRun]

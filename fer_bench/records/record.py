@@ -12,7 +12,8 @@ from ..scores.metrics import Scores
 SCHEMA_VERSION = 5
 #: Family, recipe and device of a record whose predictions were made elsewhere; see fer_bench.entries.external.
 EXTERNAL = "external"
-#: Checkpoint of a record that scores an epoch which somebody chose, who may have seen test figures; see entries.by_hand.
+#: Checkpoint of a record that scores an epoch which somebody chose, who may have seen test figures; see
+#: entries.by_hand.
 BY_HAND = "hand"
 #: Family and recipe of a record whose predictions are those of other runs, averaged; see fer_bench.entries.ensemble.
 ENSEMBLE = "ensemble"
@@ -58,10 +59,12 @@ class JobInfo(BaseModel, extra="forbid"):
 
 
 class Training(BaseModel, extra="forbid"):
-    """How the training went. ``checkpoint`` says which data picked the epoch that is scored: "validation", "test" (marked,
-    never ranked), "hand" (somebody did; never ranked), "last" (none did), "none" (nothing is iterated) or "unknown" (trained elsewhere).
+    """How the training went. ``checkpoint`` says which data picked the epoch that is scored: "validation", "test"
+    (marked, never ranked), "hand" (somebody did; never ranked), "last" (none did), "none" (nothing is iterated) or
+    "unknown" (trained elsewhere).
 
-    ``interruptions`` counts the attempts before that were broken off: killed, stopped by the user, out of time or memory.
+    ``interruptions`` counts the attempts before that were broken off: killed, stopped by the user, out of time or
+    memory.
     """
 
     init: str = "none"
@@ -80,9 +83,9 @@ class Cost(BaseModel, extra="forbid"):
     """What the run cost; times in seconds, sizes in bytes, latency in milliseconds at batch 1.
 
     ``macs`` are multiply-accumulates of one image. ``fit_seconds`` is all of the runner's fit, imports included; of
-    ``phases``, compile, train and validate are parts of it, and load, reading the images, comes before. Of a training that
-    was taken up again they are sums over its attempts, less what was done after the last saved state and lost. Predicting
-    is measured once it is warm.
+    ``phases``, compile, train and validate are parts of it, and load, reading the images, comes before. Of a training
+    that was taken up again they are sums over its attempts, less what was done after the last saved state and lost.
+    Predicting is measured once it is warm.
     """
 
     parameters: int | None = None
@@ -124,8 +127,8 @@ class Environment(BaseModel, extra="forbid"):
 class TestTime(BaseModel, extra="forbid"):
     """The scores with test-time augmentation, the model being the same: see fer_bench.engine.tta.
 
-    Seconds and latency are those with all views. ``command`` and ``environment`` are empty where the run itself predicted
-    so, and else of what loaded its model later.
+    Seconds and latency are those with all views. ``command`` and ``environment`` are empty where the run itself
+    predicted so, and else of what loaded its model later.
     """
 
     __test__ = False  # not pytest's

@@ -17,7 +17,9 @@ MOST_BYTES = 1 << 20
 
 
 def replace_by_renames(fresh: Path, final: Path, root: Path) -> None:
-    """Puts ``fresh``, in a folder of scratch, in the place of ``final``; first it is written down where that belongs."""
+    """Puts ``fresh``, in a folder of scratch, in the place of ``final``; first it is written down where that
+    belongs.
+    """
     old, place = fresh.parent / OLD, fresh.parent / PLACE
     durable.write(place, str(final.relative_to(root)).encode(), fresh.parent)
     final.rename(old)

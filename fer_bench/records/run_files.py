@@ -25,8 +25,8 @@ MOST_BYTES = 16 << 20
 class RunFiles:
     """The predictions and histories of stored runs, found by their records, and each read once.
 
-    A record that is not among ``runs`` has no files. A file that is there and can't be read, or contradicts the record, is
-    none; ``problems`` has a line for it.
+    A record that is not among ``runs`` has no files. A file that is there and can't be read, or contradicts the record,
+    is none; ``problems`` has a line for it.
     """
 
     def __init__(self, runs: Iterable[StoredRun] = ()) -> None:

@@ -48,7 +48,9 @@ class StoredRun(NamedTuple):
 
 
 def read_record(path: Path) -> RunRecord:
-    """One record.json, brought to this program's version. Raises InputError where it can't be read or is of a later one."""
+    """One record.json, brought to this program's version. Raises InputError where it can't be read or is of a later
+    one.
+    """
     try:
         return record_of(read_content(path))
     except InputError as error:
@@ -135,10 +137,10 @@ class Store:
 
     @contextmanager
     def claim(self, job: JobInfo, *, wait: bool = False) -> Iterator[bool]:
-        """Whether the block has the job to itself: False where another process has it, unless told to ``wait`` for that.
+        """Whether the block has the job to itself: not where another process has it, unless told to ``wait`` for that.
 
-        A process that dies loses its claim, and the next one clears up behind it. Raises InputError where nothing can be
-        locked.
+        A process that dies loses its claim, and the next one clears up behind it. Raises InputError where nothing can
+        be locked.
         """
         key = job.key[:16]
         with locks.attempt(self._lock(key), wait=wait) as mine:

@@ -26,7 +26,9 @@ class TrainingImages(NamedTuple):
 
 
 def image_hashes(images: np.ndarray) -> np.ndarray:
-    """(N, 48, 48) uint8 -> (N,) uint64. Equal pixels have equal hashes; of a million images, no others have in practice."""
+    """(N, 48, 48) uint8 -> (N,) uint64. Equal pixels have equal hashes; of a million images, no others have in
+    practice.
+    """
     digests = b"".join(hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images)
     return np.frombuffer(digests, "<u8")
 

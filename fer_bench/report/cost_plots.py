@@ -23,7 +23,8 @@ COSTS = {
 }
 #: Boxes that labels keep clear of are so much larger than what is drawn, in pixels on each side.
 MARKER, LINE = 6.0, 2.0
-#: Points of a label's letters, its margin (2,) in pixels, and from how many pixels on a line leads from it to its point.
+#: Points of a label's letters, its margin (2,) in pixels, and from how many pixels on a line leads from it to its
+#: point.
 FONT, PADDING, FAR = 8, np.array([2.0, 1.0]), 14.0
 
 

@@ -1,4 +1,6 @@
-"""A row emotion by emotion, as a source printed it: images, accuracy, both confidences, and what they were taken for."""
+"""A row emotion by emotion, as a source printed it: images, accuracy, both confidences, and what they were taken
+for.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ TOTAL = "total"
 def emotion_lines(row: Row, classes: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Headers, and a line of texts for each emotion and for all images together; the row has runs that went well.
 
-    A line has the number of images, FIGURES in percent, and how many of the images were predicted as each class, with the
-    percentage in brackets: "339 (44.0)". Of several seeds these are means. Empty where a record does not tell.
+    A line has the number of images, FIGURES in percent, and how many of the images were predicted as each class, with
+    the percentage in brackets: "339 (44.0)". Of several seeds these are means. Empty where a record does not tell.
     """
     confusion = row.confusion() / len(row.runs)
     images = confusion.sum(axis=1)
@@ -39,8 +41,8 @@ def emotion_lines(row: Row, classes: Sequence[str]) -> tuple[list[str], list[lis
 def overall(row: Row, name: str) -> float | None:
     """The mean of one of the EmotionScores over the emotions, weighted by their images; and over seeds.
 
-    So recall becomes the accuracy, precision and F1 the weighted ones, and a confidence that over all images. None where no
-    record tells.
+    So recall becomes the accuracy, precision and F1 the weighted ones, and a confidence that over all images. None
+    where no record tells.
     """
     values = []
     for run in row.runs:

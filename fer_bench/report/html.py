@@ -26,11 +26,12 @@ def page(boards: Sequence[Board], files: RunFiles, root: Path, published: Sequen
     """The page of all ``boards``: HTML, the same for the same records.
 
     files: those of the boards' runs. root: where the page will lie; it links to the runs' folders from there.
-    published: what was published beside what was measured, each with the texts runner, published, split, protocol, trap,
+    published: what was published beside what was measured, each with the texts runner, published, split, protocol,
+        trap,
     same_protocol, official and explanation.
 
-    Its script builds everything from embedded JSON and as text, never as HTML; a Content-Security-Policy lets nothing run
-    or load but this one script and style.
+    Its script builds everything from embedded JSON and as text, never as HTML; a Content-Security-Policy lets nothing
+    run or load but this one script and style.
     """
     import jinja2
     from markupsafe import Markup
@@ -75,5 +76,5 @@ def _part(name: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """As a Content-Security-Policy names what may run."""
+    """The digest as a Content-Security-Policy names what may run."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,4 +1,6 @@
-"""Ours, measured as a source measured: the rows that a published figure is put beside, and what sets them apart from it."""
+"""Ours, measured as a source measured: the rows that a published figure is put beside, and what sets them apart from
+it.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,8 @@ PICKED = {
 class Ours:
     """A row as a published figure would have it: fractions, means over seeds; None where the records don't tell.
 
-    ``accuracy`` is binary where the figure is. ``low`` and ``high`` are its 95 % interval. ``counted`` says of a training
-    accuracy when it was counted, as ``Published.counted`` does.
+    ``accuracy`` is binary where the figure is. ``low`` and ``high`` are its 95 % interval. ``counted`` says of a
+    training accuracy when it was counted, as ``Published.counted`` does.
     """
 
     board: Board

@@ -1,4 +1,4 @@
-"""Boards and their runs -> what the page shows of them, as JSON knows it; every figure is a Column's, none is the page's."""
+"""Boards and their runs -> what the page shows of them, as JSON; every figure is a Column's, none is the page's."""
 
 from __future__ import annotations
 
@@ -157,7 +157,9 @@ def _confusion(board: Board, row: Row) -> Figures:
 
 
 def _hardware(board: Board) -> list[Figures]:
-    """For each hardware the rows that ran there, with what they cost there, and whether any other is better and cheaper."""
+    """For each hardware the rows that ran there, with what they cost there, and whether any other is better and
+    cheaper.
+    """
     parts = []
     for place, part in board.by_hardware():
         rows = [(anchor(row), row.on(place)) for row in board.rows]
@@ -276,7 +278,9 @@ def _plain(value: Any) -> str:
 
 
 def _curves(history: pd.DataFrame, kept: int | None) -> Figures:
-    """Loss and accuracy over the epochs, counted from 1 over all stages; with four digits, which is more than can be seen."""
+    """Loss and accuracy over the epochs, counted from 1 over all stages; with four digits, which is more than can be
+    seen.
+    """
     chosen = {*np.linspace(0, len(history) - 1, min(len(history), EPOCHS)).astype(int).tolist()}
     chosen |= {kept - 1} if kept and kept <= len(history) else set()
     rows = sorted(chosen)

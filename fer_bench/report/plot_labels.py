@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-#: A label is tried at these distances from its point, in pixels, at each in the directions that follow: beside it first.
+#: A label is tried at these distances from its point, in pixels, at each in the directions that follow: beside it
+#: first.
 DISTANCES = (7, 16, 28, 42, 58, 76, 96, 120, 150, 190)
 ANGLES = (0, 180, 90, 270, 45, 135, 315, 225, 20, 160, 340, 200, 70, 110, 250, 290)
 

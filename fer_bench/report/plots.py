@@ -100,7 +100,8 @@ def confusion_plot(confusion: Sequence[Sequence[int]], classes: Sequence[str], t
 def curves_plot(history: pd.DataFrame, title: str, best_epoch: int | None = None, watched: str = "validation") -> bytes:
     """Draws loss and accuracy of the training and the validation part, epoch by epoch over all stages.
 
-    history: columns loss, accuracy, val_loss, val_accuracy and stage, as far as there are any. best_epoch: the epoch, from
+    history: columns loss, accuracy, val_loss, val_accuracy and stage, as far as there are any. best_epoch: the epoch,
+        from
     1, whose weights were kept. watched: what stood in the place of the validation part.
     """
     from matplotlib.figure import Figure

@@ -28,9 +28,9 @@ EMPTY = "–"
 class Comparison:
     """One published figure beside ours: texts for a table, and ours also as fractions, None where there is none.
 
-    ``same_protocol`` is ours as the source measured (its metric, part, split and emotions, or the nearest of them here),
-    ``official`` ours on the challenge's test part. Where a runner ran with several recipes, the text has them all, the
-    fraction is of the first.
+    ``same_protocol`` is ours as the source measured (its metric, part, split and emotions, or the nearest of them
+    here), ``official`` ours on the challenge's test part. Where a runner ran with several recipes, the text has them
+    all, the fraction is of the first.
     """
 
     runner: str
@@ -101,7 +101,9 @@ def _unpublished(boards: Sequence[Board], runner: str, files: RunFiles) -> Compa
 
 
 def _on_official(figure: Published) -> Published:
-    """What the honest figure would be of: the challenge's test part, seven emotions, the checkpoint picked elsewhere."""
+    """What the honest figure would be of: the challenge's test part, seven emotions, the checkpoint picked
+    elsewhere.
+    """
     picked = "validation" if figure.checkpoint in ("test", "train") else figure.checkpoint
     honest = replace(figure, split="official", nearest="", part="test", metric="accuracy", checkpoint=picked)
     return replace(honest, classes=len(EMOTIONS))

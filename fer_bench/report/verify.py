@@ -86,7 +86,9 @@ def _of_evaluations(run: StoredRun) -> Iterator[str]:
 
 
 def _said(record: RunRecord) -> Iterator[tuple[str, str, bool, Scores]]:
-    """The scores of a record that have predictions: their name, part, whether with test-time augmentation, themselves."""
+    """The scores of a record that have predictions: their name, part, whether with test-time augmentation,
+    themselves.
+    """
     holders = (("", False, record), ("tta.", True, record.tta))
     for prefix, tta, holder in holders:
         if holder is not None:

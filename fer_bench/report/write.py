@@ -35,7 +35,8 @@ PAGE = "index.html"
 PUBLISHED = "published.md"
 CSV = "leaderboard.csv"
 PLOTS = "plots"
-#: What pictures are called, and how those from before they were marked are known: plots by their type, sheets by a text.
+#: What pictures are called, and how those from before they were marked are known: plots by their type, sheets by a
+#: text.
 _PICTURE = re.compile(
     rf"({'|'.join(short for short, _ in cost_plots.COSTS.values())}|leaderboard|confusion|curves|calibration|mistakes)-"
 )
@@ -60,11 +61,11 @@ def write_report(
 ) -> Written:
     """Writes README.md, index.html, published.md, leaderboard.csv and pictures into ``root``, each whole or not at all.
 
-    Each of ``expected`` has a row on every board, run or not, and its published figures beside ours. ``datasets`` are the
-    data at hand, by digest: the best model's mistakes on them are drawn in ``sheets/``, which git is told to ignore, as
-    faces of a data set are not ours to publish; and the table of mistakes says which images are blank. ``found`` are the
-    ranked boards of the runs, where they are made already. The same records and data give the same bytes. Pictures of an
-    earlier report that are not part of this one are removed.
+    Each of ``expected`` has a row on every board, run or not, and its published figures beside ours. ``datasets`` are
+    the data at hand, by digest: the best model's mistakes on them are drawn in ``sheets/``, which git is told to
+    ignore, as faces of a data set are not ours to publish; and the table of mistakes says which images are blank.
+    ``found`` are the ranked boards of the runs, where they are made already. The same records and data give the same
+    bytes. Pictures of an earlier report that are not part of this one are removed.
 
     Raises InputError where there is nothing to report, or ``root`` can't be written, or a link stands in the place of a
     file of the report.
@@ -85,7 +86,8 @@ def write_report(
         publish(root, files)
     except OSError as error:
         raise InputError(
-            f"the report can't be written to {root} ({error.strerror or error}); --dry-run prints the leaderboards alone"
+            f"the report can't be written to {root} ({error.strerror or error}); --dry-run prints the leaderboards"
+            " alone"
         ) from None
     return Written([root / name for name in files], ranked, [*unforeseen, *problems])
 
@@ -97,7 +99,9 @@ def _files(
     known: Mapping[str, RunnerInfo],
     datasets: Mapping[str, Dataset],
 ) -> tuple[dict[str, bytes], list[str]]:
-    """The files of a report by their paths below ``root``, and a line for each file beside a record that can't be read."""
+    """The files of a report by their paths below ``root``, and a line for each file beside a record that can't be
+    read.
+    """
     files = RunFiles(runs)
     pictures: dict[str, bytes] = {}
     sections = [_section(board, files, pictures, datasets) for board in found]
@@ -137,7 +141,9 @@ def publish(root: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _is_ours(root: Path, path: Path) -> bool:
-    """Whether a file is a picture that a report drew; of those from before pictures said so, by what they are called."""
+    """Whether a file is a picture that a report drew; of those from before pictures said so, by what they are
+    called.
+    """
     if path.suffix != ".png":
         return False
     with inside.opened(root, path) as file:

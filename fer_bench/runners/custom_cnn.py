@@ -36,10 +36,14 @@ class CustomCNN(KerasRunner):
             ),
         ),
         notes=(
-            "published: the convolutions have no activation, a bug that the source shipped: between poolings the net is "
-            "linear. tuned gives them relu; the parameters are the same in number.",
-            "published: the export of the notebook lost the augmentation cell of this model; taken to be the one that "
-            "stands before both VGG19 models.",
+            (
+                "published: the convolutions have no activation, a bug that the source shipped: between poolings the"
+                " net is linear. tuned gives them relu; the parameters are the same in number."
+            ),
+            (
+                "published: the export of the notebook lost the augmentation cell of this model; taken to be the one"
+                " that stands before both VGG19 models."
+            ),
             "published: validation images are augmented too, as the source did; test images never are.",
         ),
     )

@@ -52,8 +52,8 @@ def save(state: dict[str, Any], directory: Path, trusted: Collection[str], name:
     if strange:
         path.unlink()
         raise InputError(
-            f"runner {name}: its fitted model holds {', '.join(strange)[:200]}; if loading these is safe, name them in the "
-            "runner's attribute `trusted`"
+            f"runner {name}: its fitted model holds {', '.join(strange)[:200]}; if loading these is safe, name them in"
+            " the runner's attribute `trusted`"
         )
 
 
@@ -69,7 +69,8 @@ def load(directory: Path, trusted: Collection[str], name: str) -> dict[str, Any]
     path = directory / FILE
     if not path.exists() and (directory / PICKLE).exists():
         raise InputError(
-            f"{directory / PICKLE} is a pickle of an older version, which could run code when it is loaded; train {name} again"
+            f"{directory / PICKLE} is a pickle of an older version, which could run code when it is loaded; train"
+            f" {name} again"
         )
     try:
         with zipfile.ZipFile(path) as archive:

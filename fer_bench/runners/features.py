@@ -20,8 +20,8 @@ def pixels(images: np.ndarray) -> np.ndarray:
 def hog(images: np.ndarray, chunk: int = 512) -> np.ndarray:
     """Histograms of oriented gradients (Dalal and Triggs 2005): (N, 48, 48) uint8 -> (N, 1764) float32.
 
-    6-pixel cells, 9 unsigned orientations, L2-Hys over blocks of 2x2 cells. The numbers are those of ``skimage.feature.hog(
-    image, 9, (6, 6), (2, 2))``, which takes one image at a time and several times as long.
+    6-pixel cells, 9 unsigned orientations, L2-Hys over blocks of 2x2 cells. The numbers are those of
+    ``skimage.feature.hog( image, 9, (6, 6), (2, 2))``, which takes one image at a time and several times as long.
     """
     described = np.empty((len(images), HOG_LENGTH), np.float32)
     for start in range(0, len(images), chunk):

@@ -1,8 +1,8 @@
 """fer-net: our own network for 48-pixel faces, trained from scratch, in two budgets, and distilled.
 
-The two shapes that are known to work on FER-2013 are VGG's pairs of 3x3 convolutions with batch normalisation (Simonyan and
-Zisserman 2015; Khaireddin and Chen 2021, arXiv 2105.03588) and ResNet18 with a 3x3 stem (He et al. 2016), either with
-squeeze-and-excitation (Hu et al. 2018). What each ingredient of the recipes is worth: benchmarks/ingredients.md.
+The two shapes that are known to work on FER-2013 are VGG's pairs of 3x3 convolutions with batch normalisation (Simonyan
+and Zisserman 2015; Khaireddin and Chen 2021, arXiv 2105.03588) and ResNet18 with a 3x3 stem (He et al. 2016), either
+with squeeze-and-excitation (Hu et al. 2018). What each ingredient of the recipes is worth: benchmarks/ingredients.md.
 """
 
 from __future__ import annotations
@@ -72,8 +72,10 @@ class FerNet(KerasRunner):
         demo_limit=30,
         notes=(
             "cpu took 53 minutes on two cores; gpu is meant for 10 minutes on one H100, and not measured yet.",
-            "distilled: several nets by recipe gpu from different seeds, then one that learns from labels and from their "
-            "averaged probabilities, all in one run.",
+            (
+                "distilled: several nets by recipe gpu from different seeds, then one that learns from labels and from"
+                " their averaged probabilities, all in one run."
+            ),
             "width=0 is the recipe's own: 32 filters by cpu, 64 by gpu. PrivateTest chose nothing.",
         ),
     )
@@ -126,7 +128,8 @@ class FerNet(KerasRunner):
                 if self.params["se"]:
                     branch = _excited(branch)
                 if stride > 1:
-                    # Averages and then 1x1, as in ResNet-D (He et al. 2019): a strided 1x1 would not see three of four pixels.
+                    # Averages and then 1x1, as in ResNet-D (He et al. 2019): a strided 1x1 would not see three of four
+                    # pixels.
                     x = _convolution(layers.AveragePooling2D(2, padding="same")(x), width << stage, size=1)
                 x = layers.ReLU()(layers.add([x, branch]))
         return layers.GlobalAveragePooling2D()(x)
@@ -134,9 +137,10 @@ class FerNet(KerasRunner):
     def fit(self, train: Part, validation: Part | None, context: Context) -> FitSummary:
         """Trains one net, or with the option ``members`` so many and then the one that is kept, on what they think.
 
-        That one's targets are ``teaching`` times the members' mean probabilities, over each training image and its mirror,
-        and for the rest the labels. Validation picks the epoch of each net. (Hinton et al. 2015, arXiv 1503.02531, at
-        temperature 1; a student of the same shape as its teachers: Furlanello et al. 2018, arXiv 1805.04770.)
+        That one's targets are ``teaching`` times the members' mean probabilities, over each training image and its
+        mirror, and for the rest the labels. Validation picks the epoch of each net. (Hinton et al. 2015, arXiv
+        1503.02531, at temperature 1; a student of the same shape as its teachers: Furlanello et al. 2018, arXiv
+        1805.04770.)
         """
         members = self.recipe.option("members", 0)
         if not members:
@@ -168,7 +172,9 @@ def _convolution(x: keras.KerasTensor, filters: int, size: int = 3, stride: int 
 
 
 def _excited(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Squeeze-and-excitation: each channel scaled by what all channels' means say, through an eighth of their number."""
+    """Squeeze-and-excitation: each channel scaled by what all channels' means say, through an eighth of their
+    number.
+    """
     from keras import layers
 
     channels = x.shape[-1]

@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 
 _TRAP = "accuracy on augmented Training images; the source gives no validation or test figure"
 _NOTES = (
-    "published: input size, optimizer and what was frozen are not in the log. Taken: 75 pixels (the least that the "
-    "architecture accepts), and Keras' documented fine-tuning example, which the source copies word for word: backbone "
-    "frozen, rmsprop. The plateau at 0.33 on the training images fits a frozen backbone.",
+    (
+        "published: input size, optimizer and what was frozen are not in the log. Taken: 75 pixels (the least that the"
+        " architecture accepts), and Keras' documented fine-tuning example, which the source copies word for word:"
+        " backbone frozen, rmsprop. The plateau at 0.33 on the training images fits a frozen backbone."
+    ),
     "published: pixels in [0, 1] go into weights that were trained on [-1, 1]; tuned uses [-1, 1].",
-    "published: the log is of a Keras in which frozen batch normalisation still used the statistics of each batch while "
-    "training; parameter statistics=batch does so, the default statistics=moving is today's Keras.",
-    "published: the source stops and checkpoints on training accuracy; here it stops so, but validation picks the epoch.",
+    (
+        "published: the log is of a Keras in which frozen batch normalisation still used the statistics of each batch"
+        " while training; parameter statistics=batch does so, the default statistics=moving is today's Keras."
+    ),
+    (
+        "published: the source stops and checkpoints on training accuracy; here it stops so, but validation picks the"
+        " epoch."
+    ),
 )
 
 
@@ -33,7 +40,8 @@ class InceptionV3(KerasRunner):
     A stage trains "head" (the new layers on a frozen backbone) or "all".
 
     Parameter ``statistics``: what the batch normalisations of a frozen backbone use while the head is trained. "moving"
-    is what Keras does today; "batch" is what it did before version 2.1.3: those of the batch, the moving ones unchanged.
+    is what Keras does today; "batch" is what it did before version 2.1.3: those of the batch, the moving ones
+    unchanged.
     """
 
     info = RunnerInfo(
@@ -77,7 +85,8 @@ class InceptionV3(KerasRunner):
         super().__init__(recipe, **params)
         if self.params["statistics"] not in ("moving", "batch"):
             raise InputError(
-                f"runner {self.info.name}, parameter statistics={self.params['statistics']}: moving and batch are possible"
+                f"runner {self.info.name}, parameter statistics={self.params['statistics']}: moving and batch are"
+                " possible"
             )
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -138,10 +147,13 @@ class InceptionV3Flatten(InceptionV3):
         ),
         notes=(
             *_NOTES,
-            "The source's 'x = model.output' continues from the softmax of the first model, so seven probabilities are all "
-            "that the new layers see, half of them dropped; 0.2563 is hardly more than the share of happiness. Kept in both "
-            "recipes. Whether its first model had been trained is not in the log; here it starts untrained. Its epochs took "
-            "half as long as those of part 1, which two more layers do not explain: machine or settings were others.",
+            (
+                "The source's 'x = model.output' continues from the softmax of the first model, so seven probabilities"
+                " are all that the new layers see, half of them dropped; 0.2563 is hardly more than the share of"
+                " happiness. Kept in both recipes. Whether its first model had been trained is not in the log; here it"
+                " starts untrained. Its epochs took half as long as those of part 1, which two more layers do not"
+                " explain: machine or settings were others."
+            ),
         ),
     )
 

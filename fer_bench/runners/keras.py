@@ -145,7 +145,9 @@ class KerasRunner(Runner):
         self._model = load_model(directory / FILE, self._packages)
 
     def load_epoch(self, path: Path) -> None:
-        """Gives the loaded model the weights of a kept epoch, see ``training.kept``; InputError where they can't be read."""
+        """Gives the loaded model the weights of a kept epoch, see ``training.kept``; InputError where they can't be
+        read.
+        """
         from ..training.model_file import check_hdf5
 
         if self._model is None:
@@ -159,7 +161,7 @@ class KerasRunner(Runner):
         return {cls.__module__.partition(".")[0] for cls in type(self).__mro__ if issubclass(cls, KerasRunner)}
 
     def count_parameters(self, classes: int = 7) -> dict[str, int]:
-        """Of what ``build`` returns: all, and those that its flags let learn."""
+        """Parameters of what ``build`` returns: all, and those that its flags let learn."""
         return self._parameters or _parameters(self.core(classes, "random"))
 
     def count_macs(self, classes: int = 7) -> int | None:
@@ -199,7 +201,9 @@ class KerasRunner(Runner):
         return keras.Model(core.inputs, Normalise(name="normalise")(core.outputs[0]), name=core.name)
 
     def on_images(self, model: keras.Model, augment: keras.Layer | None = None) -> keras.Model:
-        """``model``, which takes what ``build``'s model takes, on raw images (N, 48, 48, 1) uint8; shares its weights."""
+        """``model``, which takes what ``build``'s model takes, on raw images (N, 48, 48, 1) uint8; shares its
+        weights.
+        """
         import keras
 
         from ..training.preprocess import Preprocess

@@ -132,7 +132,9 @@ def most_voted(scores: np.ndarray) -> np.ndarray:
 
 
 def _pairwise(solved: Any) -> tuple[np.ndarray, np.ndarray]:
-    """One column of coefficients per pair of classes, 0 outside the pair, and the intercepts (libsvm's FAQ, "sv_coef")."""
+    """One column of coefficients per pair of classes, 0 outside the pair, and the intercepts (libsvm's FAQ,
+    "sv_coef").
+    """
     dual, intercept = np.asarray(solved.dual_coef_), np.asarray(solved.intercept_)
     if len(solved.classes_) == 2:  # scikit-learn turns the sign round, for two classes only
         return -dual.T.astype(np.float32), -intercept

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class MiniXception(KerasRunner):
-    """Two plain convolutions, four residual modules of separable ones (16 to 128), global average; 58,423 parameters."""
+    """Two plain convolutions, four residual modules of separable ones (16 to 128), global average; 58,423
+    parameters.
+    """
 
     info = RunnerInfo(
         name="mini-xception",
@@ -41,9 +43,11 @@ class MiniXception(KerasRunner):
             ),
         ),
         notes=(
-            "The original's kernel_regularizer on SeparableConv2D was swallowed by the Keras of its day and never applied "
-            "(its logged loss of 1.81 in epoch 1 leaves no room for it), and Keras 3 rejects it; so l2 0.01 acts on the two "
-            "plain convolutions only, in both recipes.",
+            (
+                "The original's kernel_regularizer on SeparableConv2D was swallowed by the Keras of its day and never"
+                " applied (its logged loss of 1.81 in epoch 1 leaves no room for it), and Keras 3 rejects it; so l2"
+                " 0.01 acts on the two plain convolutions only, in both recipes."
+            ),
             "tuned: 48-pixel input instead of the original's enlargement to 64; the parameters are the same in number.",
         ),
     )
@@ -90,8 +94,8 @@ def _module(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
     """Two separable convolutions and a pooling beside a strided 1x1 convolution; halves height and width."""
     from keras import layers
 
-    # Every second pixel, then 1x1: what a 1x1 convolution of stride 2 does, but TensorFlow's gradient of that one (2.21,
-    # oneDNN, 60x60x8) writes past its memory and aborts.
+    # Every second pixel, then 1x1: what a 1x1 convolution of stride 2 does, but TensorFlow's gradient of that one
+    # (2.21, oneDNN, 60x60x8) writes past its memory and aborts.
     residual = layers.MaxPooling2D(1, strides=2, padding="same")(x)
     residual = layers.Conv2D(filters, 1, use_bias=False)(residual)
     residual = layers.BatchNormalization()(residual)

@@ -42,11 +42,19 @@ class MLP(KerasRunner):
             ),
         ),
         notes=(
-            "published: the output layer has relu instead of softmax, a bug that the source shipped. As in Keras' loss, "
-            "outputs are divided by their sum; here 1e-7 is added first, so that an all-zero row means 'no idea', not NaN.",
-            "published: the source min-max scales each pixel over the training part. On FER-2013 every pixel spans 0..255 "
-            "there (measured on both splits), so that is division by 255, which is done here.",
-            "published: the rate of the second dropout is illegible in the source's export; taken to be 0.2, as the first.",
+            (
+                "published: the output layer has relu instead of softmax, a bug that the source shipped. As in Keras'"
+                " loss, outputs are divided by their sum; here 1e-7 is added first, so that an all-zero row means 'no"
+                " idea', not NaN."
+            ),
+            (
+                "published: the source min-max scales each pixel over the training part. On FER-2013 every pixel spans"
+                " 0..255 there (measured on both splits), so that is division by 255, which is done here."
+            ),
+            (
+                "published: the rate of the second dropout is illegible in the source's export; taken to be 0.2, as the"
+                " first."
+            ),
         ),
     )
     parameters: ClassVar = {"hidden": "512-256-128-64-16"}
@@ -72,8 +80,8 @@ class MLP(KerasRunner):
         widths = self.params["hidden"].split("-")
         if not (1 <= len(widths) <= 20 and all(w.isascii() and w.isdecimal() and 1 <= int(w) <= 8192 for w in widths)):
             raise InputError(
-                f"runner mlp, parameter hidden={self.params['hidden']}: 1 to 20 widths from 1 to 8192 are possible, with "
-                "dashes between them, as in hidden=512-256-128-64-16"
+                f"runner mlp, parameter hidden={self.params['hidden']}: 1 to 20 widths from 1 to 8192 are possible,"
+                " with dashes between them, as in hidden=512-256-128-64-16"
             )
         self.hidden = tuple(map(int, widths))
 

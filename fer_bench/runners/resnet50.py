@@ -57,11 +57,19 @@ class ResNet50(KerasRunner):
             ),
         ),
         notes=(
-            "published: input size, preprocessing, optimizer and learning rates are not given. Taken: 48 pixels, ImageNet "
-            "preprocessing, Adam 1e-3 and then 1e-5, no augmentation; batch 64, as 113 steps over 7,178 images say.",
-            "published: that the whole backbone is frozen in the first 20 epochs, and its first 155 layers in the next 20, is "
-            "our reading of 'layers before 155 frozen'.",
-            "published: batch normalisation keeps ImageNet's statistics, as the source calls the backbone with training=False.",
+            (
+                "published: input size, preprocessing, optimizer and learning rates are not given. Taken: 48 pixels,"
+                " ImageNet preprocessing, Adam 1e-3 and then 1e-5, no augmentation; batch 64, as 113 steps over 7,178"
+                " images say."
+            ),
+            (
+                "published: that the whole backbone is frozen in the first 20 epochs, and its first 155 layers in the"
+                " next 20, is our reading of 'layers before 155 frozen'."
+            ),
+            (
+                "published: batch normalisation keeps ImageNet's statistics, as the source calls the backbone with"
+                " training=False."
+            ),
         ),
     )
     recipes: ClassVar = {

@@ -11,7 +11,8 @@ from ..api.context import Context, FitSummary
 
 
 class Series:
-    """Gives each of ``nets`` trainings seeds and a saved state of its own, and the run the sums of their times and epochs.
+    """Gives each of ``nets`` trainings seeds and a saved state of its own, and the run the sums of their times and
+    epochs.
 
     A run that was broken off goes on in the training where it was: those before are read back from their last state.
     """
@@ -57,7 +58,8 @@ class Series:
     def summary(self) -> FitSummary:
         """The last training's, with the epochs of all: each training is a stage of the history.
 
-        ``extra["trainings"]`` has for each its best epoch, counted by itself, and its accuracy on validation data there.
+        ``extra["trainings"]`` has for each its best epoch, counted by itself, and its accuracy on validation data
+        there.
         """
         history: list[dict[str, float]] = []
         before = 0

@@ -36,8 +36,8 @@ class SklearnRunner(Runner):
 
     info = RunnerInfo(family="classical")
     uses: ClassVar = frozenset()
-    #: Full names of types that are in the fitted model beside scikit-learn's, numpy's and those of what ``build`` returns,
-    #: and that are safe to make from a file.
+    #: Full names of types that are in the fitted model beside scikit-learn's, numpy's and those of what ``build``
+    #: returns, and that are safe to make from a file.
     trusted: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

@@ -1,4 +1,6 @@
-"""stacked-cnn: INPUT -> [[CONV -> RELU]*N -> POOL]*M -> [FC -> RELU]*K -> FC, with N, M, K and filters as parameters."""
+"""stacked-cnn: INPUT -> [[CONV -> RELU]*N -> POOL]*M -> [FC -> RELU]*K -> FC, with N, M, K and filters as
+parameters.
+"""
 
 from __future__ import annotations
 
@@ -72,10 +74,15 @@ class StackedCNN(KerasRunner):
             ),
         ),
         notes=(
-            "published: as the notebook has it, kernels are 2x2, dense layers act at each position before a global average, "
-            "pixels are preprocessed for VGG16, and validation images are augmented too.",
-            "published-plain: the same net without augmentation, batch 20, 10 epochs, as in the source's notebook 'trying "
-            "different models'; the source's three points between the two are also those of 20 more epochs.",
+            (
+                "published: as the notebook has it, kernels are 2x2, dense layers act at each position before a global"
+                " average, pixels are preprocessed for VGG16, and validation images are augmented too."
+            ),
+            (
+                "published-plain: the same net without augmentation, batch 20, 10 epochs, as in the source's notebook"
+                " 'trying different models'; the source's three points between the two are also those of 20 more"
+                " epochs."
+            ),
             "tuned: 3x3 kernels, batch normalisation, dropout, flattened dense layers, four blocks from 32 filters.",
         ),
     )

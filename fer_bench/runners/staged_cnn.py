@@ -37,13 +37,20 @@ class StagedCNN(KerasRunner):
             Published(0.68, None, "own test set, six classes", "generation 6", _TRAP, nearest="official", classes=6),
         ),
         notes=(
-            "published: the source starts from a stranger's weights, trained on the seven classes (Adam 1e-4, batch 64, 50 "
-            "epochs). Here that pretraining is the first of four stages, on the run's own training part and its classes (of "
-            "six, the seventh is not known to the runner); --weights PATH gives this net's weights for seven emotions instead and "
-            "skips it.",
-            "published: the source augments by random crop, flip, noise, blur and contrast but gives no strengths; those "
-            "here are ours. They act in the pretraining too, where the source had none.",
-            "published: the optimizer of the stages after the pretraining is not given; taken to be Adam, as before them.",
+            (
+                "published: the source starts from a stranger's weights, trained on the seven classes (Adam 1e-4, batch"
+                " 64, 50 epochs). Here that pretraining is the first of four stages, on the run's own training part and"
+                " its classes (of six, the seventh is not known to the runner); --weights PATH gives this net's weights"
+                " for seven emotions instead and skips it."
+            ),
+            (
+                "published: the source augments by random crop, flip, noise, blur and contrast but gives no strengths;"
+                " those here are ours. They act in the pretraining too, where the source had none."
+            ),
+            (
+                "published: the optimizer of the stages after the pretraining is not given; taken to be Adam, as before"
+                " them."
+            ),
             "published: the source fills its smaller classes with frames of a second data set; here only --fill does.",
         ),
     )

@@ -87,7 +87,9 @@ class SVM(SklearnRunner):
         return summary
 
     def count_macs(self, classes: int = 7) -> int | None:
-        """Of the fitted machine: each support vector's distance, and its share in the decision of every pair of classes."""
+        """Of the fitted machine: each support vector's distance, and its share in the decision of every pair of
+        classes.
+        """
         if not hasattr(self, "estimator"):
             return None
         vectors, features = self._machine.support_vectors_.shape

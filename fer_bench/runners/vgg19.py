@@ -18,8 +18,14 @@ _ON_TEST = (
     "early stopping, learning rate and checkpoint were chosen on the test part itself; there was no validation part"
 )
 _NOTES = (
-    "published: pixels in [0, 1] go into weights that were trained on mean-subtracted 0..255; tuned preprocesses as VGG does.",
-    "published: validation images are augmented too, as the source did with its test images; here test images never are.",
+    (
+        "published: pixels in [0, 1] go into weights that were trained on mean-subtracted 0..255; tuned preprocesses as"
+        " VGG does."
+    ),
+    (
+        "published: validation images are augmented too, as the source did with its test images; here test images never"
+        " are."
+    ),
 )
 
 _PUBLISHED = Recipe(
@@ -75,9 +81,14 @@ class VGG19Frozen(_VGG19):
         published=(Published(0.39, 0.37, "notebook-90-10", "test part", _ON_TEST, checkpoint="test"),),
         notes=(
             *_NOTES,
-            "published: the export of the notebook lost the augmentation cell of this model; taken to be the one that stands "
-            "before vgg19-full.",
-            "bottleneck: tuned without augmentation, so the images go through the frozen layers once, not once an epoch.",
+            (
+                "published: the export of the notebook lost the augmentation cell of this model; taken to be the one"
+                " that stands before vgg19-full."
+            ),
+            (
+                "bottleneck: tuned without augmentation, so the images go through the frozen layers once, not once an"
+                " epoch."
+            ),
         ),
     )
     recipes: ClassVar = {

@@ -21,8 +21,8 @@ _BACKBONES = {"vgg16": "VGG16", "vgg19": "VGG19"}
 class VGGBottleneck(KerasRunner):
     """Dense 512 relu, Dropout 0.5, softmax on 512 frozen features of a 48-pixel image; 266,247 trainable parameters.
 
-    Parameter ``backbone``: "vgg19", on whose features the source trained its classifier, or "vgg16". The recipe's option
-    ``normalised`` puts a batch normalisation between features and classifier.
+    Parameter ``backbone``: "vgg19", on whose features the source trained its classifier, or "vgg16". The recipe's
+    option ``normalised`` puts a batch normalisation between features and classifier.
     """
 
     info = RunnerInfo(
@@ -44,8 +44,11 @@ class VGGBottleneck(KerasRunner):
             ),
         ),
         notes=(
-            "published: as the notebook has it, rmsprop, batch 20, 20 epochs, the checkpoint of the lowest validation loss. "
-            "Its logged loss of 9.8 shows saturated softmax outputs: the features are large and are not normalised.",
+            (
+                "published: as the notebook has it, rmsprop, batch 20, 20 epochs, the checkpoint of the lowest"
+                " validation loss. Its logged loss of 9.8 shows saturated softmax outputs: the features are large and"
+                " are not normalised."
+            ),
         ),
     )
     parameters: ClassVar = {"backbone": "vgg19"}

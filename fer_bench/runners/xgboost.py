@@ -148,7 +148,9 @@ class XGBoost(Runner):
         self._check_sizes(path)
 
     def _check_sizes(self, path: Path) -> None:
-        """Raises InputError where the trees are for other features than this runner's, or give absurdly many numbers."""
+        """Raises InputError where the trees are for other features than this runner's, or give absurdly many
+        numbers.
+        """
         settings = json.loads(self.booster.save_config())["learner"]["learner_model_param"]
         wanted, outputs = self.features(np.zeros((1, SIZE, SIZE), np.uint8)).shape[1], int(settings["num_class"])
         if self.booster.num_features() != wanted:

@@ -15,10 +15,10 @@ from .probabilities import NoProbabilitiesError, distributions
 class EmotionScores(BaseModel):
     """One emotion of a part of the data. Its ``recall`` is what the field calls the accuracy of an emotion.
 
-    There are two confidences, both means over this emotion's images: ``confidence`` is the probability that the predicted
-    label got, whichever that was, ``true_confidence`` the one that this emotion got. They are None where there are no
-    probabilities, the second one also in records from before it was counted. ``distribution`` is the number of its images
-    predicted as each class, in class order.
+    There are two confidences, both means over this emotion's images: ``confidence`` is the probability that the
+    predicted label got, whichever that was, ``true_confidence`` the one that this emotion got. They are None where
+    there are no probabilities, the second one also in records from before it was counted. ``distribution`` is the
+    number of its images predicted as each class, in class order.
     """
 
     images: int
@@ -63,8 +63,10 @@ def score(
 ) -> Scores:
     """Scores predictions against the truth.
 
-    labels: (N,) int, indices into ``classes``. probabilities: (N, C) float of any width, which ``distributions`` accepts;
-    taken as float64 with each row divided by its sum. seen: (N,) bool, images that also stand in the training part; None where nobody knows.
+    labels: (N,) int, indices into ``classes``. probabilities: (N, C) float of any width, which ``distributions``
+        accepts;
+    taken as float64 with each row divided by its sum. seen: (N,) bool, images that also stand in the training part;
+    None where nobody knows.
 
     The prediction is the most probable class, the first of equals. Accuracy has a 95 % Wilson interval. Macro F1 and
     balanced accuracy leave out classes that do not occur, as scikit-learn does; a precision, recall or F1 without a
@@ -125,8 +127,8 @@ def score_answers(
 ) -> Scores:
     """Scores answers without probabilities: (N,) int indices into ``classes``; labels and seen as for ``score``.
 
-    Top-2 accuracy, log loss, calibration error and confidences would be those of an answer that is always sure of itself:
-    they are None. ``binary_accuracy`` takes the answers as one-hot outputs.
+    Top-2 accuracy, log loss, calibration error and confidences would be those of an answer that is always sure of
+    itself: they are None. ``binary_accuracy`` takes the answers as one-hot outputs.
 
     Raises InputError where shapes or labels make no sense.
     """

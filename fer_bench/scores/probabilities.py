@@ -22,8 +22,8 @@ class NoProbabilitiesError(ValueError):
     def __init__(self, row: int, column: int | None, value: float, complaint: str, count: int, images: int) -> None:
         what = "its sum" if column is None else f"output {column}"
         super().__init__(
-            f"row {row} is no probability distribution: {what} is {value:.6g}, {complaint}; {count:,} of {images:,} rows "
-            "are like that"
+            f"row {row} is no probability distribution: {what} is {value:.6g}, {complaint}; {count:,} of {images:,}"
+            " rows are like that"
         )
         self.row, self.column, self.value, self.complaint = row, column, value, complaint
         self.count, self.images = count, images
@@ -36,8 +36,8 @@ def distributions(given: np.ndarray, classes: int) -> np.ndarray:
     are returned as they are, in the type that they have.
 
     Raises:
-        NoProbabilitiesError: a number is not finite, negative by more than ``ROUNDING``, or a row's sum is off by more than
-            ``TOLERANCE``.
+        NoProbabilitiesError: a number is not finite, negative by more than ``ROUNDING``, or a row's sum is off by more
+            than ``TOLERANCE``.
         ValueError: another shape.
 
     >>> distributions(np.array([[1.0000001, -0.0000001], [0.75, 0.25]]), 2).tolist()

@@ -1,7 +1,7 @@
 """What test images can tell: bootstrap intervals of scores and of their differences, paired tests, ranks.
 
-Everything here compares systems that answered the same images. A system is its runs, one a seed, and its score is the mean
-of theirs.
+Everything here compares systems that answered the same images. A system is its runs, one a seed, and its score is the
+mean of theirs.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def percentile_interval(resampled: np.ndarray) -> tuple[float, float]:
 
 
 def figure_names(classes: Sequence[str]) -> tuple[str, ...]:
-    """What ``figures`` computes, in order: "accuracy", "macro_f1", "weighted_f1", "recall of anger", ..., "F1 of anger", ..."""
+    """What ``figures`` computes, in order: "accuracy", "macro_f1", "weighted_f1", "recall of anger", ..., "F1 of
+    anger", ...
+    """
     by_class = [f"{figure} of {name}" for figure in ("recall", "F1") for name in classes]
     return ("accuracy", "macro_f1", "weighted_f1", *by_class)
 

@@ -107,7 +107,9 @@ def beta_share(uniform: Any, alpha: float) -> Any:
 
 
 def mix(batch: Any, share: Any) -> Any:
-    """Each row of ``batch`` (N, ...) with the row as far from the end as it is from the start; ``share`` (N,) is its own."""
+    """Each row of ``batch`` (N, ...) with the row as far from the end as it is from the start; ``share`` (N,) is its
+    own.
+    """
     own = ops.reshape(share, (-1, *(1,) * (len(batch.shape) - 1)))
     return own * batch + (1 - own) * ops.flip(batch, axis=0)
 
@@ -137,8 +139,8 @@ class Augment(keras.layers.Layer):
     Args:
         augmentation: an Augmentation, or its fields as a mapping.
         seed: start of the layer's own random sequence.
-        window: side in pixels of the square that is cut out, by whole pixels: in training at a random place, which costs
-            nothing beside the affine map, else in the middle. 0: nothing is cut.
+        window: side in pixels of the square that is cut out, by whole pixels: in training at a random place, which
+            costs nothing beside the affine map, else in the middle. 0: nothing is cut.
     """
 
     def __init__(
@@ -148,7 +150,8 @@ class Augment(keras.layers.Layer):
         self.augmentation = augmentation if isinstance(augmentation, Augmentation) else Augmentation(**augmentation)
         self.seed, self.window = seed, window
         self.generator = keras.random.SeedGenerator(seed)
-        #: What ``MixedCrossentropy`` needs of the call that is being traced: each image's share in its mixture, or None.
+        #: What ``MixedCrossentropy`` needs of the call that is being traced: each image's share in its mixture, or
+        #: None.
         self.share: Any = None
 
     def call(self, images: Any, training: bool = False) -> Any:
@@ -228,7 +231,9 @@ class Augment(keras.layers.Layer):
         return _resample(height, width)(x, matrix, offset)
 
     def _erase(self, x: Any) -> Any:
-        """Random erasing (Zhong et al. 2020): a rectangle of 2-33 % of the area, sides 0.3-3.3, filled with the mean."""
+        """Random erasing (Zhong et al. 2020): a rectangle of 2-33 % of the area, sides 0.3-3.3, filled with the
+        mean.
+        """
         height, width = x.shape[1:3]
         u = ops.reshape(self._uniform(5, x), (5, -1, 1, 1))
         area = (0.02 + 0.31 * u[1]) * height * width

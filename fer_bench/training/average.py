@@ -23,8 +23,9 @@ STATISTICS_IMAGES = 1024
 def averaging(kind: type[Any], decay: float) -> type[Any]:
     """``kind``, a class of optimizers, that also keeps ``averages`` of the weights; itself where ``decay`` is 0.
 
-    After step t, counted from 0: average = d * average + (1 - d) * weights, d = min(decay, t / (t + 9)), so that a short
-    training averages over about the last tenth of its steps (TensorFlow's ``ExponentialMovingAverage`` does the same).
+    After step t, counted from 0: average = d * average + (1 - d) * weights, d = min(decay, t / (t + 9)), so that a
+    short training averages over about the last tenth of its steps (TensorFlow's ``ExponentialMovingAverage`` does the
+    same).
     """
     if not decay:
         return kind
@@ -46,7 +47,8 @@ def averaging(kind: type[Any], decay: float) -> type[Any]:
 
 
 class Average(keras.callbacks.Callback):
-    """Gives the model its averages from an epoch's last step to the next one's first; the optimizer has the weights then.
+    """Gives the model its averages from an epoch's last step to the next one's first; the optimizer has the weights
+    then.
 
     So whatever looks at the model between two epochs sees the averages, and a saved state has both. Batch normalisation
     gets the statistics of the averaged weights, from training images augmented as for training. This one stands before
@@ -91,7 +93,9 @@ class Average(keras.callbacks.Callback):
 
 
 def _training_pass(model: Any) -> Callable[[np.ndarray], object]:
-    """What passes a batch through ``model`` as in training, for what that leaves in its variables; compiled at first use."""
+    """What passes a batch through ``model`` as in training, for what that leaves in its variables; compiled at first
+    use.
+    """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

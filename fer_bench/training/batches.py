@@ -65,7 +65,9 @@ def order(rows: int, seed: int, epoch: int) -> np.ndarray:
 
 
 class _InTensorFlow:
-    """A tf.data pipeline beside the training, whose gathering needs no Python; the order lies in a variable of its own."""
+    """A tf.data pipeline beside the training, whose gathering needs no Python; the order lies in a variable of its
+    own.
+    """
 
     def __init__(self, parts: tuple[np.ndarray, ...], batch: int, seed: int) -> None:
         import tensorflow as tf
@@ -129,7 +131,8 @@ class AugmentedValidation(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = slice(index * EVALUATION_BATCH, (index + 1) * EVALUATION_BATCH)
-        # Keras may ask for a batch more than once; it draws the same then. Each draw of the layer adds one to the second.
+        # Keras may ask for a batch more than once; it draws the same then. Each draw of the layer adds one to the
+        # second.
         self.augment.generator.state.assign((self.seed, 1000 * index))
         changed = keras.ops.convert_to_numpy(self.augment(self.images[rows], training=True))
         return np.rint(changed).astype(np.uint8), self.targets[rows]

@@ -1,10 +1,10 @@
 """Training under JAX for a GPU: the data stay on the device, and an epoch is one compiled program.
 
-``keras.Model.fit`` sends every batch from the host and returns to Python at every step; on a GPU that costs small models
-most of their time. Here the images lie on the device as they are stored (uint8), and shuffling, gathering, casting and
-augmentation happen inside the program, under ``lax.scan``. The mathematics is Keras's own: ``stateless_call``, the loss, the
-optimizer's ``stateless_apply``. What differs from ``fit``: a last batch that would not be full is left out, other images
-in each epoch.
+``keras.Model.fit`` sends every batch from the host and returns to Python at every step; on a GPU that costs small
+models most of their time. Here the images lie on the device as they are stored (uint8), and shuffling, gathering,
+casting and augmentation happen inside the program, under ``lax.scan``. The mathematics is Keras's own:
+``stateless_call``, the loss, the optimizer's ``stateless_apply``. What differs from ``fit``: a last batch that would
+not be full is left out, other images in each epoch.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _write(model: keras.Model, state: State) -> None:
 
 
 def _sums(loss: Any, targets: Any, predictions: Any) -> Sums:
-    """Of one batch, whose mean loss is given."""
+    """Sums over one batch, whose mean loss is given."""
     right = jnp.argmax(predictions, axis=-1) == jnp.argmax(targets, axis=-1)
     return Sums(loss * len(targets), jnp.sum(right, dtype="float32"), jnp.float32(len(targets)))
 

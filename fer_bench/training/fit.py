@@ -45,7 +45,8 @@ def train(
 ) -> FitSummary:
     """Trains ``model`` in place and leaves it with the weights of the best epoch of the last stage.
 
-    In ``context.workdir`` its state is saved after epochs, and a training that was broken off there goes on, to the same
+    In ``context.workdir`` its state is saved after epochs, and a training that was broken off there goes on, to the
+    same
     end: on one CPU thread the same to the last bit.
 
     Args:
@@ -212,7 +213,9 @@ def _compiles(loop: str, context: Context) -> bool:
 
 
 def _validation(val_x: np.ndarray | None, val_y: np.ndarray | None, recipe: Recipe, context: Context) -> Any:
-    """What Keras's ``fit`` takes for the validation part: arrays, or batches drawn anew each epoch; None without one."""
+    """What Keras's ``fit`` takes for the validation part: arrays, or batches drawn anew each epoch; None without
+    one.
+    """
     if val_x is None or val_y is None or not len(val_y):
         return None
     targets = _one_hot(val_y, len(context.classes))

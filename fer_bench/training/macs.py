@@ -46,7 +46,7 @@ def count_macs(model: Any) -> int | None:
 
 
 def _of_call(layer: Any, shape: tuple[int | None, ...]) -> int | None:
-    """Of one use of ``layer`` that gives an output of ``shape`` (N, ...)."""
+    """Multiply-accumulates of one use of ``layer`` that gives an output of ``shape`` (N, ...)."""
     if type(layer) in KERNELS:
         channels_first = getattr(layer, "data_format", "") == "channels_first"
         sides = shape[2:] if channels_first else shape[1:-1]

@@ -1,8 +1,9 @@
-"""What a model's configuration may name: each class and function at each depth is found as Keras would find it, or refused.
+"""What a model's configuration may name: each class and function at each depth is found as Keras would find it, or
+refused.
 
-Keras builds whatever a ``.keras`` file names: layers that hold code (Lambda, a SavedModel, a Torch module) or read files
-(vocabularies) among them, and any registered object. Which of them its safe mode refuses differs from version to version.
-Here a name stands for one thing only, which is known to compute on numbers and nothing else.
+Keras builds whatever a ``.keras`` file names: layers that hold code (Lambda, a SavedModel, a Torch module) or read
+files (vocabularies) among them, and any registered object. Which of them its safe mode refuses differs from version to
+version. Here a name stands for one thing only, which is known to compute on numbers and nothing else.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ _BASES = {
 _OPERATIONS = tuple(f"keras.src.ops.{part}" for part in ("image", "linalg", "math", "nn", "numpy"))
 #: Of the operations in keras.src.ops.core, which else run what they are given.
 _CORE_OPERATIONS = frozenset({
-    "Cast", "ConvertToTensor", "SaturateCast", "Scatter", "ScatterUpdate", "Slice", "SliceUpdate", "StopGradient", "Unstack",
+    "Cast", "ConvertToTensor", "SaturateCast", "Scatter", "ScatterUpdate", "Slice", "SliceUpdate", "StopGradient",
+    "Unstack",
 })  # fmt: skip
-#: Parts of keras.src.layers whose classes compute on numbers alone; "core", which has Lambda and the like, is not among them.
+#: Parts of keras.src.layers whose classes compute on numbers alone; "core", which has Lambda and the like, is not among
+#: them.
 _LAYERS = (
     "activations",
     "attention",
@@ -82,7 +85,9 @@ def check_config(config: Any, path: Path, packages: Collection[str]) -> None:
 
 
 def _parts(config: Any) -> Iterator[Any]:
-    """Every object and value in a configuration, whatever key it stands under; absurd numbers are refused on the way."""
+    """Every object and value in a configuration, whatever key it stands under; absurd numbers are refused on the
+    way.
+    """
     todo = [config]
     while todo:
         part = todo.pop()
@@ -129,7 +134,9 @@ def _refusal(found: dict[str, Any], packages: Collection[str]) -> str:
 
 
 def _function_refusal(name: Any, module: str | None, packages: Collection[str]) -> str:
-    """Why a function may not be used: one of Keras' activations, or one that a package of ``packages`` registered, may."""
+    """Why a function may not be used: one of Keras' activations, or one that a package of ``packages`` registered,
+    may.
+    """
     from keras import activations
 
     called = f"function {str(name)[:60]!r} of {module}"
@@ -141,7 +148,9 @@ def _function_refusal(name: Any, module: str | None, packages: Collection[str]) 
 
 
 def _computes(name: str, module: str) -> bool:
-    """Whether what Keras finds in one of its modules under a name is a class that computes on numbers and nothing else."""
+    """Whether what Keras finds in one of its modules under a name is a class that computes on numbers and nothing
+    else.
+    """
     if module in _CLASSES:
         return name in _CLASSES[module]
     core = module == "keras.src.ops.core" and name in _CORE_OPERATIONS

@@ -47,7 +47,8 @@ def check_size(config: Any, stored: int, path: Path) -> None:
 
 
 def _outline(config: Any) -> tuple[Any, list[Output]]:
-    """The model that a configuration describes, with shapes but without numbers: no variable of it has memory; its outputs.
+    """The model that a configuration describes, with shapes but without numbers: no variable of it has memory; its
+    outputs.
 
     Whatever goes wrong as Keras makes it is raised as it is.
     """
@@ -57,8 +58,8 @@ def _outline(config: Any) -> tuple[Any, list[Output]]:
     failed: list[BaseException] = []
 
     def make() -> None:
-        # Variables get their numbers when the scope ends. It is never left, but ends with its thread: Keras keeps scopes,
-        # and what waits to get its numbers, for each thread.
+        # Variables get their numbers when the scope ends. It is never left, but ends with its thread: Keras keeps
+        # scopes, and what waits to get its numbers, for each thread.
         keras.StatelessScope().__enter__()
         try:
             model = keras.saving.deserialize_keras_object(config, safe_mode=True)
@@ -93,7 +94,9 @@ def _outputs(model: Any, given: Shape) -> Iterator[Output]:
 
 
 def _closed(graph: Any, given: Shape) -> Any:
-    """A graph of one input with that input's open sides closed; as it is where it has none, or can't take what is given."""
+    """A graph of one input with that input's open sides closed; as it is where it has none, or can't take what is
+    given.
+    """
     import keras
 
     inputs = getattr(graph, "inputs", None) or []

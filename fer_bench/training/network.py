@@ -13,8 +13,9 @@ from ..files.zips import check_zip
 from .model_file import MEMBERS, MOST_BYTES, check_hdf5, unpacked_weights
 
 SUFFIXES = (".keras", ".h5")
-#: Networks of keras.applications without their tops: how many kernels of convolutions they have, and of how many numbers.
-#: Layers' names would say less: what a file holds of them depends on Keras' version and on the program that wrote it.
+#: Networks of keras.applications without their tops: how many kernels of convolutions they have, and of how many
+#: numbers. Layers' names would say less: what a file holds of them depends on Keras' version and on the program that
+#: wrote it.
 KERNELS = {
     "VGG16": (13, 14_710_464),
     "VGG19": (16, 20_018_880),
@@ -35,8 +36,8 @@ def check_weights(path: str | Path, application: str, who: str) -> None:
     found = network(path)
     if found is not None and application in KERNELS and found != application:
         raise InputError(
-            f"--weights {path}: these are weights of {found}, and {who} wants those of {application}; give such a file, or "
-            "imagenet or random"
+            f"--weights {path}: these are weights of {found}, and {who} wants those of {application}; give such a file,"
+            " or imagenet or random"
         )
 
 

@@ -23,7 +23,9 @@ class Record(keras.callbacks.Callback):
     def __init__(
         self, context: Context, summary: FitSummary, stage: int, steps: int, total: int, *, before: int
     ) -> None:
-        """``stage`` counts from 0; ``total`` epochs are planned in all stages, ``before`` of them ran before this one."""
+        """``stage`` counts from 0; ``total`` epochs are planned in all stages, ``before`` of them ran before this
+        one.
+        """
         super().__init__()
         self.context, self.summary = context, summary
         self.stage, self.steps, self.total = stage + 1, steps, total

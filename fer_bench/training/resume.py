@@ -4,8 +4,8 @@
     <workdir>/state.json        how far the training is, what made it, and which arrays belong to it
     <workdir>/arrays-<id>.npz   weights, optimizer, trees, ...
 
-Arrays are on the disk before ``state.json`` names them, and those before are deleted after: whenever the power goes, one
-whole state stands. Reading either runs no code.
+Arrays are on the disk before ``state.json`` names them, and those before are deleted after: whenever the power goes,
+one whole state stands. Reading either runs no code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Third-party runners: real packages, installed where entry points are found, seen by a fer-bench of its own process."""
+"""Third-party runners: real packages, installed where entry points are found, seen by a fer-bench of its own
+process.
+"""
 
 from __future__ import annotations
 

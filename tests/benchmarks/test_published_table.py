@@ -1,4 +1,6 @@
-"""benchmarks/published_table.py: the queue, what of it is done, how long the rest takes; nothing is trained here but once."""
+"""benchmarks/published_table.py: the queue, what of it is done, how long the rest takes; nothing is trained here but
+once.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,8 @@ def table_cpu() -> str:
     return estimates.host.cpu_name()
 
 
-# --- the queue -----------------------------------------------------------------------------------------------------------
+# --- the queue
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_titles_tell_the_entries_apart():
@@ -112,7 +115,8 @@ def test_an_unknown_option_is_a_usage_error():
         board.parsed(["run", "mlp", "--no-such-option"])
 
 
-# --- the listing ---------------------------------------------------------------------------------------------------------
+# --- the listing
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_dry_run_lists_every_entry_once_and_writes_nothing(tiny_npz: Path, tmp_path: Path):
@@ -178,7 +182,8 @@ def test_patterns_are_parts_of_titles_or_as_a_shell_has_them(patterns: tuple[str
     assert any(table.fits(title, patterns) for title in titles) is found
 
 
-# --- estimates -----------------------------------------------------------------------------------------------------------
+# --- estimates
+# -----------------------------------------------------------------------------------------------------------
 
 
 def past(images: int, ran: int, seconds: float, **changes: Any) -> RunRecord:
@@ -243,7 +248,8 @@ def test_durations_read_well(seconds: float, text: str):
     assert board.duration(seconds) == text
 
 
-# --- running -------------------------------------------------------------------------------------------------------------
+# --- running
+# -------------------------------------------------------------------------------------------------------------
 
 
 def test_an_entry_runs_as_a_user_would_type_it_and_a_failed_one_stops_nothing(

@@ -95,7 +95,9 @@ def test_a_person_reads_what_was_dropped_and_what_was_masked(evaluate, trained):
 
 
 def test_numbers_in_an_order_that_nobody_named(evaluate, trained, tiny_npz, tmp_path):
-    """A set whose numbers are AffectNet's is refused unsaid, as the model speaks against FER-2013's order; said, it is read."""
+    """A set whose numbers are AffectNet's is refused unsaid, as the model speaks against FER-2013's order; said, it is
+    read.
+    """
     with np.load(tiny_npz) as file:
         images, labels = file["images"][::-1], file["labels"][::-1]
     orders = {"fer2013": (0, 1, 2, 3, 4, 5, 6), "affectnet": (6, 5, 4, 1, 2, 3, 0)}
@@ -213,7 +215,9 @@ def as_npz(path: Path, source: Path, rows: np.ndarray) -> Path:
 def test_images_that_it_was_trained_on_are_counted_and_left_out(
     evaluate, trained, tiny_npz, tmp_path, monkeypatch, known_by
 ):
-    """In another order, among others, without their usage: by the file of the model, and for a run without it by its data."""
+    """In another order, among others, without their usage: by the file of the model, and for a run without it by its
+    data.
+    """
     root = tmp_path / "results"
     shutil.copytree(trained, root)
     if known_by == "its data":

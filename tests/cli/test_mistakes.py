@@ -1,4 +1,6 @@
-"""What people type who meet the command line for the first time: each mistake ends in one line that says what to type."""
+"""What people type who meet the command line for the first time: each mistake ends in one line that says what to
+type.
+"""
 
 from __future__ import annotations
 

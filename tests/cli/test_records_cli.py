@@ -1,4 +1,6 @@
-"""What the commands that read records have in common: which board is meant, and what a record that can't be read does."""
+"""What the commands that read records have in common: which board is meant, and what a record that can't be read
+does.
+"""
 
 from __future__ import annotations
 

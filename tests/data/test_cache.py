@@ -240,7 +240,9 @@ def test_whatever_byte_is_altered_the_data_is_the_same(source: Path, store: Path
 
 
 def seal(place: Path, name: str) -> None:
-    """Sums that fit what is there, as somebody would write them who knows how: what is there must still be a dataset."""
+    """Sums that fit what is there, as somebody would write them who knows how: what is there must still be a
+    dataset.
+    """
     contents = {path.name: path.read_bytes() for path in place.iterdir() if path.name != "sums.json"}
     sums = {name: [len(content), f"{zlib.crc32(content):08x}"] for name, content in contents.items()}
     (place / "sums.json").write_text(json.dumps({"entry": name, "files": sums}))

@@ -20,7 +20,9 @@ ALL = ("official", "notebook", "notebook-90-10", "kfold-5-0", "kfold-3-2")
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    """700 rows, the last 60 of which repeat earlier pixels: some as exact duplicates, some under another label or usage."""
+    """700 rows, the last 60 of which repeat earlier pixels: some as exact duplicates, some under another label or
+    usage.
+    """
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (700, 48, 48), np.uint8)
     labels = rng.choice(7, 700, p=[0.14, 0.05, 0.14, 0.25, 0.16, 0.11, 0.15]).astype(np.int8)

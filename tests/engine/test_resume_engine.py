@@ -110,7 +110,9 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def test_mini_xception_killed_in_epoch_3_goes_on_there_to_the_same_end(tiny_npz, tmp_path):
-    """Issue 5: ``kill -9`` in epoch k, and the next ``run`` starts at epoch k. On one thread, the same to the last bit."""
+    """Issue 5: ``kill -9`` in epoch k, and the next ``run`` starts at epoch k. On one thread, the same to the last
+    bit.
+    """
     common = ["--data", str(tiny_npz), "--epochs", "4", "--threads", "1", "--plugin", PLUGIN]
     command = cli("run", "mini-xception", *common, "--results", str(tmp_path / "broken"))
     process = subprocess.Popen(command, text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)

@@ -1,4 +1,6 @@
-"""What a worker is told: the same after the way through its file, and an error where a field is missing or not known."""
+"""What a worker is told: the same after the way through its file, and an error where a field is missing or not
+known.
+"""
 
 from __future__ import annotations
 

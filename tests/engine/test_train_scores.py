@@ -1,4 +1,6 @@
-"""Scores of the training part: against scikit-learn, on a model that is asked again; when they are made, and when not."""
+"""Scores of the training part: against scikit-learn, on a model that is asked again; when they are made, and when
+not.
+"""
 
 from __future__ import annotations
 

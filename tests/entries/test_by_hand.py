@@ -1,4 +1,6 @@
-"""Kept epochs: which they are, what they hold, that they outlive an interruption, and that one can be scored by hand."""
+"""Kept epochs: which they are, what they hold, that they outlive an interruption, and that one can be scored by
+hand.
+"""
 
 from __future__ import annotations
 

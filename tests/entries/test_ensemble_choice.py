@@ -13,7 +13,8 @@ from fer_bench.entries.ensemble_choice import choose, fitted_weights
 def test_the_greedy_choice_of_a_case_by_hand(monkeypatch):
     """Probabilities of the right one of two classes, for four images. Alone A is right twice, B thrice, C never: B.
 
-    Then A + B: .75 .45 .45 .65 is 2, B + B 3, C + B: .35 .45 .40 .30 is 0: B again. Then A + 2 B: .70 .57 .53 .57 is all 4.
+    Then A + B: .75 .45 .45 .65 is 2, B + B 3, C + B: .35 .45 .40 .30 is 0: B again. Then A + 2 B: .70 .57 .53 .57 is
+    all 4.
     """
     monkeypatch.setattr(ensemble_choice, "ROUNDS", 3)
     right = np.array([[0.9, 0.1, 0.2, 0.9], [0.6, 0.8, 0.7, 0.4], [0.1, 0.1, 0.1, 0.2]])
@@ -53,7 +54,9 @@ def test_fitted_weights_of_two_are_those_of_a_grid(skills):
 
 
 def test_fitted_weights_of_many_are_a_fixed_point_of_expectation_maximisation():
-    """Where the log loss is lowest, EM's step for mixture weights changes nothing; no other point is one with all above 0."""
+    """Where the log loss is lowest, EM's step for mixture weights changes nothing; no other point is one with all above
+    0.
+    """
     runs = [said(seed, 300, 0.5 + seed / 4) for seed in range(6)]
     labels, given = runs[0][0], np.stack([p for _, p in runs])
     found = fitted_weights(given, labels)

@@ -1,4 +1,6 @@
-"""Predictions that name image files, columns that tell one thing twice, numbers in another order, tables that unpack to much."""
+"""Predictions that name image files, columns that tell one thing twice, numbers in another order, tables that unpack to
+much.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def zipped(folder) -> Path:
 
 @pytest.fixture(scope="module")
 def perfect(folder) -> pd.DataFrame:
-    """What a system that is always right says, in the order of torch's ImageFolder: words in the order of the alphabet."""
+    """What a system that is always right says, in the order of torch's ImageFolder: words in the order of the
+    alphabet.
+    """
     files = [f for word in ALPHABET for f in sorted((folder / "test" / word).iterdir())]
     table = pd.DataFrame([[0.94 if f.parent.name == word else 0.01 for word in WORDS] for f in files], columns=WORDS)
     table.insert(0, "file", [f.relative_to(folder).as_posix() for f in files])
@@ -78,7 +82,9 @@ def in_rows(perfect: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
 
 def test_a_perfect_system_that_names_files_is_perfect(scored, perfect, zipped):
-    """In whatever order, below the folder or in an archive of it, from the cache or not; with the path of any machine."""
+    """In whatever order, below the folder or in an archive of it, from the cache or not; with the path of any
+    machine.
+    """
     ways = {
         "as they are": lambda f: f, "absolute": lambda f: f"/home/me/faces/{f}", "dot": lambda f: f"./{f}",
         "Windows": lambda f: "faces\\" + f.replace("/", "\\"),

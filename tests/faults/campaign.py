@@ -131,7 +131,8 @@ class Campaign:
         self.complete()
 
     def outside(self, kinds: Sequence[str]) -> None:
-        """A sweep that is disturbed, and run again, by each kind in turn; a new one where it is done. Then it is completed.
+        """A sweep that is disturbed, and run again, by each kind in turn; a new one where it is done. Then it is
+        completed.
 
         What came too late, after the end of the sweep, does not count, and comes again.
         """
@@ -187,7 +188,9 @@ class Campaign:
         return code
 
     def hold(self, before: dict[str, str], code: int, errors: str, disturbance: str) -> None:
-        """Nothing finished is lost or changed, nothing half is taken for done, no process is left, no traceback shown."""
+        """Nothing finished is lost or changed, nothing half is taken for done, no process is left, no traceback
+        shown.
+        """
         after = self.finished()
         assert before.items() <= after.items(), "a finished record is lost or changed"
         self.runs += len(Store(self.folder).scan()[0]) - len(before)
@@ -257,7 +260,9 @@ def disturb(process: subprocess.Popen[bytes], kind: str) -> bool:
 
 
 def disturb_worker(process: subprocess.Popen[bytes], how: str, whom: str) -> bool:
-    """Does it to the last worker, or guard, that there is, which may be an outer or an inner one; False where none came."""
+    """Does it to the last worker, or guard, that there is, which may be an outer or an inner one; False where none
+    came.
+    """
     while process.poll() is None:
         with contextlib.suppress(psutil.Error):
             for below in reversed(psutil.Process(process.pid).children(recursive=True)):

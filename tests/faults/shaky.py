@@ -1,4 +1,6 @@
-"""A plugin: a quick runner to which one fault happens, once, where the folder FER_BENCH_TEST_FAULTS plans one for its job."""
+"""A plugin: a quick runner to which one fault happens, once, where the folder FER_BENCH_TEST_FAULTS plans one for its
+job.
+"""
 
 from __future__ import annotations
 

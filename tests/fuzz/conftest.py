@@ -1,4 +1,6 @@
-"""How many inputs: some hundreds by default, as many as FER_BENCH_FUZZ says in ``tox -e fuzz``, which writes README.md."""
+"""How many inputs: some hundreds by default, as many as FER_BENCH_FUZZ says in ``tox -e fuzz``, which writes
+README.md.
+"""
 
 from __future__ import annotations
 

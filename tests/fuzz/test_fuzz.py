@@ -1,4 +1,6 @@
-"""Mutated inputs: each is read correctly or refused with one clear line; none crashes, hangs, fills the memory or writes."""
+"""Mutated inputs: each is read correctly or refused with one clear line; none crashes, hangs, fills the memory or
+writes.
+"""
 
 from __future__ import annotations
 
@@ -276,7 +278,8 @@ def test_a_spoilt_evaluation(tmp_path: Path) -> None:
     assert "beyond all measure" in problems[0]
 
 
-#: Where a results folder can have something that is not what it should be: a run's files, folders above it, its scratch.
+#: Where a results folder can have something that is not what it should be: a run's files, folders above it, its
+#: scratch.
 PLACES = (
     ".gitignore", ".work", ".work/locks", ".work/report", ".work/locks/report.lock", "README.md", "plots", "sheets", "set", "set/split",
     "set/split/svm", "set/split/svm/run", "set/split/svm/run/record.json", "set/split/svm/run/predictions.npz",
@@ -286,7 +289,9 @@ PLACES = (
 
 
 def test_a_spoilt_results_folder(tmp_path: Path, outcomes: dict[Any, Counter[str]]) -> None:
-    """Whatever stands where in it, all of it is read or named, a report is written or refused, and nothing outside changes."""
+    """Whatever stands where in it, all of it is read or named, a report is written or refused, and nothing outside
+    changes.
+    """
     import shutil
 
     root, home = tmp_path / "in" / "results", tmp_path / "home"

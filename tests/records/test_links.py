@@ -1,4 +1,6 @@
-"""A results folder that came from elsewhere: no link in it is followed, nothing that is no plain file is read or waited for."""
+"""A results folder that came from elsewhere: no link in it is followed, nothing that is no plain file is read or waited
+for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Records from anywhere: whatever stands in their texts, the report shows it as text and writes only where it should."""
+"""Records from anywhere: whatever stands in their texts, the report shows it as text and writes only where it
+should.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""index.html as written: the figures of the board, whole, the same for the same records, and nothing that could run or load."""
+"""index.html as written: the figures of the board, whole, the same for the same records, and nothing that could run or
+load.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""index.html as a person uses it, in headless Chromium: sorting, filters, records, hostile texts, a phone, both themes."""
+"""index.html as a person uses it, in headless Chromium: sorting, filters, records, hostile texts, a phone, both
+themes.
+"""
 
 from __future__ import annotations
 

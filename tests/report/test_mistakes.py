@@ -1,4 +1,6 @@
-"""The best model's errors: pairs, calibration and mistakes against hand-made cases; faces only where git won't take them."""
+"""The best model's errors: pairs, calibration and mistakes against hand-made cases; faces only where git won't take
+them.
+"""
 
 from __future__ import annotations
 

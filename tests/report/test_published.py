@@ -1,4 +1,6 @@
-"""Published beside measured: every figure of the sources, ours by its own protocol, and explanations that the records bear out."""
+"""Published beside measured: every figure of the sources, ours by its own protocol, and explanations that the records
+bear out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The classical runners: against scikit-learn, scikit-image and xgboost themselves, and against the source's figures."""
+"""The classical runners: against scikit-learn, scikit-image and xgboost themselves, and against the source's
+figures.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The SVM runners and their three engines: against scikit-learn's SVC, and against the conditions of the dual itself."""
+"""The SVM runners and their three engines: against scikit-learn's SVC, and against the conditions of the dual
+itself.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,8 @@ def assert_engines_agree(make: type[SVM], images: np.ndarray, labels: np.ndarray
         pytest.skip("neither sklearnex nor jax is installed")
     for name, given in probabilities.items():
         np.testing.assert_array_equal(given.argmax(axis=1), probabilities["sklearn"].argmax(axis=1), name)
-        # A decision next to 0 may give its vote to the other class: seen once in 500 images, and not in the predictions.
+        # A decision next to 0 may give its vote to the other class: seen once in 500 images, and not in the
+        # predictions.
         assert np.quantile(np.abs(given - probabilities["sklearn"]).max(axis=1), 0.99) < 5e-3
 
 

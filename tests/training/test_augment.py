@@ -264,7 +264,9 @@ def test_a_model_that_augments_can_still_be_compiled_by_xla():
 
 
 def test_augmentation_runs_inside_the_compiled_step(monkeypatch):
-    """However many steps, its Python runs while tracing only; left to Keras's choice of what to compile, as in training."""
+    """However many steps, its Python runs while tracing only; left to Keras's choice of what to compile, as in
+    training.
+    """
     import keras
 
     from fer_bench.training.augment import Augment

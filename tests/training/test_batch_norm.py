@@ -1,4 +1,6 @@
-"""Our batch normalisation against Keras's own layer: outputs, gradients, statistics, and a model that is saved and read."""
+"""Our batch normalisation against Keras's own layer: outputs, gradients, statistics, and a model that is saved and
+read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Kept epochs in the training loop itself: stages, averaged weights, several trainings, a full disk, a state of before."""
+"""Kept epochs in the training loop itself: stages, averaged weights, several trainings, a full disk, a state of
+before.
+"""
 
 from __future__ import annotations
 
