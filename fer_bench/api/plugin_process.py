@@ -1,7 +1,7 @@
-"""Where plugins are imported to be described (``python -m fer_bench.api.plugin_process FILE``).
+"""Where plugins are imported to be described (``python -m fer_bench.api.plugin_process``).
 
-It reads what it is asked as JSON from its standard input, and writes the answer, as JSON, into FILE: the runners of all
-plugins, or what one of them says once it is made.
+It reads what it is asked as JSON from its standard input, and writes the answer, as JSON, to its standard output: the
+runners of all plugins, or what one of them says once it is made. Whatever a plugin prints goes nowhere.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
@@ -18,14 +17,17 @@ from . import registry
 from .stand_in import describe
 
 
-def main(answer: Path) -> None:
+def main() -> None:
     """Answers what standard input asks, and ends, whatever threads a plugin has begun."""
     asked = json.loads(sys.stdin.read())
+    answer = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
         told = tell(asked["plugins"], asked["made"])
     except InputError as error:
         told = {"refused": str(error)}
-    answer.write_text(json.dumps(told, default=str), encoding="utf-8")
+    with os.fdopen(answer, "w", encoding="utf-8") as file:
+        file.write(json.dumps(told, default=str))
     os._exit(0)
 
 
@@ -67,4 +69,4 @@ def tell_of(made: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

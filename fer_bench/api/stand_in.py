@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -177,30 +176,27 @@ def ask(plugins: Sequence[str], made: dict[str, Any] | None = None) -> dict[str,
     Raises:
         InputError: one of ``plugins`` can't be used, ``made`` can't be made, or there is no answer that makes sense.
     """
-    with tempfile.TemporaryDirectory(prefix="fer-bench-") as folder:
-        answer = Path(folder) / "answer.json"
-        command = [sys.executable, "-P", "-m", "fer_bench.api.plugin_process", str(answer)]
-        request = json.dumps({"plugins": list(plugins), "made": made}, default=str)
-        # What a plugin prints is nothing that a command says.
-        which = ", ".join(["the installed ones", *plugins])
-        try:
-            done = subprocess.run(
-                command, input=request, text=True, encoding="utf-8", stdout=subprocess.DEVNULL, timeout=MOST_SECONDS
-            )
-            with answer.open("rb") as file:
-                told = json.loads(file.read(MOST_BYTES))
-        except FileNotFoundError:
-            raise InputError(
-                f"the process that imports the plugins ({which}) ended with code {done.returncode}, which one of them"
-                " does as it is imported, or its runner as it is made; leave that one out, or uninstall it"
-            ) from None
-        except subprocess.TimeoutExpired:
-            raise InputError(
-                f"the process that imports the plugins ({which}) had not done so after {MOST_SECONDS:g} s; leave out"
-                " the one that hangs, or uninstall it"
-            ) from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"the process that imports the plugins said nothing that can be read ({error})") from None
+    command = [sys.executable, "-P", "-m", "fer_bench.api.plugin_process"]
+    request = json.dumps({"plugins": list(plugins), "made": made}, default=str)
+    which = ", ".join(["the installed ones", *plugins])
+    try:
+        done = subprocess.run(
+            command, input=request.encode(), stdout=subprocess.PIPE, timeout=MOST_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            f"the process that imports the plugins ({which}) had not done so after {MOST_SECONDS:g} s; leave out the"
+            " one that hangs, or uninstall it"
+        ) from None
+    if not done.stdout:
+        raise InputError(
+            f"the process that imports the plugins ({which}) ended with code {done.returncode}, which one of them does"
+            " as it is imported, or its runner as it is made; leave that one out, or uninstall it"
+        )
+    try:
+        told = json.loads(done.stdout[:MOST_BYTES])
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the process that imports the plugins said nothing that can be read ({error})") from None
     if not isinstance(told, dict):
         raise InputError(f"the process that imports the plugins said {brief(told)}")
     if "refused" in told:

@@ -277,16 +277,16 @@ def keep(record: RunRecord, attempt: Attempt, store: Store, *, transient: bool, 
     """
     earlier = None if record.status == "ok" else store.find(record.job)
     if earlier is None or earlier.status != "ok":
-        store.commit(record, artifacts(attempt) if scored else None)
+        store.commit(record, artifacts(attempt, well=record.status == "ok") if scored else None)
     hopeless = record.status in ("error", "skipped") and not transient and goes_on_at(attempt.state) is None
     if record.status == "ok" or hopeless:
         store.clean(attempt.state)
 
 
-def artifacts(attempt: Attempt) -> Path:
-    """The folder of a run's files, with its kept epochs; without models where none are wanted."""
+def artifacts(attempt: Attempt, *, well: bool) -> Path:
+    """The folder of a run's files, with its kept epochs; no models where none are wanted, or it failed."""
     out, options = attempt.work / OUT, attempt.options
-    if not options.models:
+    if not (options.models and well):
         shutil.rmtree(out / MODEL, ignore_errors=True)
         return out
     keep_training_images(attempt.job, out / MODEL)

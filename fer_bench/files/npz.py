@@ -32,11 +32,12 @@ def load_npz(
     names: Collection[str] | None = None,
     content: bytes | BinaryIO | None = None,
     most: int = MOST_BYTES,
+    most_arrays: int = MOST_ARRAYS,
 ) -> dict[str, np.ndarray]:
     """The arrays of a file, or those of ``names`` that are there. Numbers and texts only.
 
     ``content`` is what was read of the file, or the file itself, where it was read or opened already; ``most`` the
-    bytes that all of its arrays may take.
+    bytes that all of its arrays may take, and ``most_arrays`` their number.
 
     Each header is held against what is stored before memory is asked for: it takes 100 bytes to claim 10**12 numbers.
 
@@ -50,7 +51,7 @@ def load_npz(
         file = io.BytesIO(content) if isinstance(content, bytes) else content or path
         with zipfile.ZipFile(file) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            check_zip(path, archive.infolist(), MOST_ARRAYS, most)
+            check_zip(path, archive.infolist(), most_arrays, most)
             if len(members) < len(archive.infolist()):
                 raise InputError(f"{path}: two arrays of the same name among {', '.join(members)[:120]}")
             wanted = [name for name in members if names is None or name in names]

@@ -63,10 +63,8 @@ def score(
 ) -> Scores:
     """Scores predictions against the truth.
 
-    labels: (N,) int, indices into ``classes``. probabilities: (N, C) float of any width, which ``distributions``
-        accepts;
-    taken as float64 with each row divided by its sum. seen: (N,) bool, images that also stand in the training part;
-    None where nobody knows.
+    labels: (N,) int, indices into ``classes``. probabilities: (N, C) float that ``distributions`` accepts; taken as
+    float64 with each row divided by its sum. seen: (N,) bool, images also in the training part; None: nobody knows.
 
     The prediction is the most probable class, the first of equals. Accuracy has a 95 % Wilson interval. Macro F1 and
     balanced accuracy leave out classes that do not occur, as scikit-learn does; a precision, recall or F1 without a

@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,8 @@ SHARE = 0.02
 
 #: A state names its epochs, with some figures for each.
 MOST_BYTES = 64 << 20
+#: InceptionV3 with its optimizer and its best weights has some 1,500.
+MOST_ARRAYS = 100_000
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, MemoryError, InputError)
 
 Arrays = Mapping[str, np.ndarray] | Callable[[], Mapping[str, np.ndarray]]
@@ -41,6 +43,11 @@ class Saved(NamedTuple):
 
     progress: dict[str, Any]
     arrays: dict[str, np.ndarray]
+
+
+def _arrays(path: Path, file: BinaryIO) -> dict[str, np.ndarray]:
+    """The arrays of a state, saved unpacked: what grows as it is read is no state of ours. Raises InputError."""
+    return load_npz(path, content=file, most=path.stat().st_size, most_arrays=MOST_ARRAYS)
 
 
 class Checkpoint:
@@ -70,8 +77,7 @@ class Checkpoint:
             seconds, fit_seconds = dict(state["seconds"]), float(state["fit_seconds"])
             path = self.folder / Path(state["arrays"]).name
             with inside.opened(self.folder, path) as file:
-                # Saved unpacked: what grows as it is read is no state of ours.
-                saved = Saved(dict(state["progress"]), load_npz(path, content=file, most=path.stat().st_size))
+                saved = Saved(dict(state["progress"]), _arrays(path, file))
             found = [array.shape for name, array in saved.arrays.items() if name.startswith("model/")]
             if found != [tuple(shape) for shape in shapes]:
                 raise ValueError("its model has other layers")

@@ -60,9 +60,9 @@ def test_a_full_disk_is_one_line_and_exit_code_1_and_the_next_run_goes_on(start,
 
 @pytest.fixture
 def small_disk(results):
-    """The results folder on a file system of 2 MiB."""
+    """The results folder on a file system of 3 MiB."""
     results.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", results], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", results], capture_output=True).returncode:
         pytest.skip("no file system can be mounted here")
     yield results
     subprocess.run(["umount", results], check=True)
@@ -72,7 +72,7 @@ def small_disk(results):
 def test_a_file_system_that_a_run_fills(start, small_disk):
     """The run that finds no space has a record or none, never a half; with space again all of them go well."""
     filler = small_disk / "filler"
-    filler.write_bytes(b"0" * (1 << 20))
+    filler.write_bytes(b"0" * (2 << 20))
     process = start("good", "needs-space", stderr=subprocess.PIPE, text=True)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1, errors
