@@ -83,8 +83,7 @@ def ensemble_command(
 
     RUNS are runners (svm), with a recipe where they ran with several (svm:tuned), each with all its seeds; or single
     runs: the first digits of a job's key, or a run's folder. Whatever is chosen, members or weights, is chosen on the
-        validation
-    part alone. --data, where it is the data of the runs, is for the accuracy on unseen images.
+    validation part alone. --data, where it is the data of the runs, is for the accuracy on unseen images.
 
     Exit codes: 0 all went well, 1 a record can't be read, 2 wrong input.
     """

@@ -40,9 +40,8 @@ def read_parquet(paths: Sequence[Path], root: Path, how: Reading = STRICT) -> Fa
     """Reads the parquet files of one data set below ``root``, a folder, in the order train, validation, test.
 
     Columns: ``image`` (bytes of an image file, a struct with ``bytes``, or 48 x 48 numbers) or ``pixels`` (text);
-        ``label``
-    or ``emotion`` (number or name); ``usage`` or ``split``, if there, else the split is read from the names of files
-    and folders below ``root``, such as ``train-00000-of-00001.parquet`` or ``train/0000.parquet``. Label numbers follow
+    ``label`` or ``emotion`` (number or name); ``usage`` or ``split``, if there, else the split is read from the names
+    of files and folders below ``root``, such as ``train-00000-of-00001.parquet`` or ``train/0000.parquet``. Label numbers follow
     the names that Hugging Face stored with the column, else ``how.order``, else FER-2013's.
 
     Raises:

@@ -3,8 +3,7 @@
 Each emotion is a point in a small space of face movements (brows, lids, nose, mouth; after Ekman and Friesen's action
 units). A face lies somewhere between neutral and that point, with jitter, under a head, pose, light and noise of its
 own: weak expressions overlap, as they do in FER-2013. Only raw PCG64 draws, IEEE arithmetic and comparisons are used
-    (no
-libm function, no long sum), so the bytes are the same on every machine.
+(no libm function, no long sum), so the bytes are the same on every machine.
 """
 
 from __future__ import annotations

@@ -27,8 +27,7 @@ def page(boards: Sequence[Board], files: RunFiles, root: Path, published: Sequen
 
     files: those of the boards' runs. root: where the page will lie; it links to the runs' folders from there.
     published: what was published beside what was measured, each with the texts runner, published, split, protocol,
-        trap,
-    same_protocol, official and explanation.
+    trap, same_protocol, official and explanation.
 
     Its script builds everything from embedded JSON and as text, never as HTML; a Content-Security-Policy lets nothing
     run or load but this one script and style.
