@@ -59,9 +59,9 @@ def select(
     """The system that ``name`` stands for, among runs that went well.
 
     name: "svm"; "svm:tuned" where it ran with several recipes; "stacked-cnn[n=3]:tuned" (see ``api.spec``); the first
-    six or more digits of a job's key, or the path of a run's folder, for that one run. Without ``dataset``, ``split`` and
-    ``classes`` the first board that has it counts: real data before synthetic, ``official`` before other splits. A run
-    on all training images is preferred to one with --limit.
+    six or more digits of a job's key, or the path of a run's folder, for that one run. Without ``dataset``, ``split``
+    and ``classes`` the first board that has it counts: real data before synthetic, ``official`` before other splits. A
+    run on all training images is preferred to one with --limit.
 
     Raises InputError where nothing, or more than one system, is called so, or a run is not of the board that is wanted.
     """

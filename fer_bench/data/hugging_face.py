@@ -41,8 +41,8 @@ def read_parquet(paths: Sequence[Path], root: Path, how: Reading = STRICT) -> Fa
 
     Columns: ``image`` (bytes of an image file, a struct with ``bytes``, or 48 x 48 numbers) or ``pixels`` (text);
     ``label`` or ``emotion`` (number or name); ``usage`` or ``split``, if there, else the split is read from the names
-    of files and folders below ``root``, such as ``train-00000-of-00001.parquet`` or ``train/0000.parquet``. Label numbers follow
-    the names that Hugging Face stored with the column, else ``how.order``, else FER-2013's.
+    of files and folders below ``root``, such as ``train-00000-of-00001.parquet`` or ``train/0000.parquet``. Label
+    numbers follow the names that Hugging Face stored with the column, else ``how.order``, else FER-2013's.
 
     Raises:
         InputError: unreadable file, missing column, a bad value (with its row), two statements that contradict each
