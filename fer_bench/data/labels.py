@@ -83,6 +83,8 @@ class Labels:
         self._order = order or order_of(None)
         self._stated = stated is not None
         self._numbered = False
+        if stated is not None and not stated:
+            raise InputError(f"{where}: its list of classes is empty; leave it out, or name the classes in it")
         start: Sequence[str] = EMOTIONS
         if stated and all(number_of(name) is not None for name in stated):
             self._order = _renumbered(self._order, [number_of(name) or 0 for name in stated], order is not None, where)

@@ -214,3 +214,9 @@ def test_what_is_no_table_is_called_what_it_is(tmp_path: Path, start: bytes, wha
     done = CliRunner().invoke(main, ["score", str(tmp_path / "a.csv"), "--data", "synthetic", "--dry-run"])
     assert done.exit_code == 2
     assert what in done.output
+
+
+def test_a_list_of_classes_that_is_empty(tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.full((3, 48, 48), 9, np.uint8), labels=[0, 1, 2], classes=np.array([], str))
+    with pytest.raises(InputError, match="list of classes is empty"):
+        load_dataset(tmp_path / "a.npz", cache=False)
