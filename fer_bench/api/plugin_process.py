@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -19,6 +21,7 @@ from .stand_in import describe
 
 def main() -> None:
     """Answers what standard input asks, and ends, whatever threads a plugin has begun."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is told by who asked
     asked = json.loads(sys.stdin.read())
     answer = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -26,7 +29,7 @@ def main() -> None:
         told = tell(asked["plugins"], asked["made"])
     except InputError as error:
         told = {"refused": str(error)}
-    with os.fdopen(answer, "w", encoding="utf-8") as file:
+    with suppress(OSError), os.fdopen(answer, "w", encoding="utf-8") as file:  # who asked may be gone
         file.write(json.dumps(told, default=str))
     os._exit(0)
 
