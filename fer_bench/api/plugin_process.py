@@ -22,7 +22,10 @@ from .stand_in import describe
 def main() -> None:
     """Answers what standard input asks, and ends, whatever threads a plugin has begun."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is told by who asked
-    asked = json.loads(sys.stdin.read())
+    request = sys.stdin.read()
+    if not request:  # who asked was ended before it could
+        os._exit(1)
+    asked = json.loads(request)
     answer = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
