@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..files.zips import check_zip
 from .model_file import MEMBERS, MOST_BYTES, check_hdf5, unpacked_weights
 
-SUFFIXES = (".keras", ".h5")
+_ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 #: Networks of keras.applications without their tops: how many kernels of convolutions they have, and of how many
 #: numbers. Layers' names would say less: what a file holds of them depends on Keras' version and on the program that
 #: wrote it.
@@ -28,7 +28,7 @@ def check_weights(path: str | Path, application: str, who: str) -> None:
     """Raises InputError where a weights file is none, can't be read, or is of another network than ``application``.
 
     Args:
-        path: a .weights.h5, .h5 or .keras file.
+        path: a .keras or HDF5 file, whatever its name.
         application: what is wanted, by its name in keras.applications.
         who: wants it, in the message.
     """
@@ -47,27 +47,44 @@ def network(path: Path) -> str | None:
     Raises:
         InputError: no such file, no weights file, or one that can't be read.
     """
-    check_kind(path)
+    form = suffix(path)
     try:
-        count, numbers = _kernels(path)
+        count, numbers = _kernels(path, form)
     except InputError as error:
         raise InputError(f"--weights {error}") from None
     return next((name for name, known in KERNELS.items() if known == (count, numbers)), None)
 
 
-def check_kind(path: Path) -> None:
-    """Raises InputError where there is no file, or one of another kind than ``SUFFIXES``."""
+def suffix(path: Path) -> str:
+    """The suffix by which Keras knows a weights file: ".keras", ".weights.h5", or ".h5" for the form of Keras 2.
+
+    What the file holds says it, not its name: the same weights are called .hdf5, .H5 or something else elsewhere.
+
+    Raises:
+        InputError: no such file, neither a .keras nor an HDF5 file, or one that can't be read.
+    """
     if not path.is_file():
+        raise InputError(f"--weights {path}: no such file; give auto, imagenet, random or a .keras, .h5 or .hdf5 file")
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(_ZIP):
+        return ".keras"
+    if start != _HDF5:
         raise InputError(
-            f"--weights {path}: no such file; give auto, imagenet, random or a .weights.h5, .h5 or .keras file"
+            f"--weights {path}: neither a .keras nor an HDF5 file (.weights.h5, .h5, .hdf5), by what it holds"
         )
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"--weights {path}: not a .weights.h5, .h5 or .keras file")
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as tree:
+            return ".h5" if "layer_names" in tree.attrs or "model_weights" in tree else ".weights.h5"
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"--weights {path}: not a readable HDF5 file ({' '.join(str(error).split())[:200]})") from None
 
 
-def _kernels(path: Path) -> tuple[int, int]:
+def _kernels(path: Path, form: str) -> tuple[int, int]:
     """How many arrays of four dimensions a file holds beside an optimizer's, and how many numbers they have in all."""
-    if path.suffix != ".keras":
+    if form != ".keras":
         return _kernels_in(path, path)
     try:
         with zipfile.ZipFile(path) as archive:

@@ -6,6 +6,7 @@ import contextlib
 import random
 import socket
 import sys
+import tempfile
 import warnings
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from . import model_file
-from .network import check_kind, check_weights
+from .network import check_weights, suffix
 
 #: Seconds without an answer after which a download is given up.
 TIMEOUT = 12.0
@@ -79,7 +80,7 @@ def _impatient() -> Iterator[None]:
 
 
 def load_into(model: Any, path: str | Path, packages: Collection[str] = model_file.OURS) -> str:
-    """Fills ``model`` from a .keras, .weights.h5 or .h5 file; returns "file:<name>".
+    """Fills ``model`` from a .keras, .weights.h5 or .h5 file, whatever its name; returns "file:<name>".
 
     Nothing in the file is run; ``packages`` are those whose registered layers may stand in a .keras file.
 
@@ -87,20 +88,28 @@ def load_into(model: Any, path: str | Path, packages: Collection[str] = model_fi
         InputError: no such file, another kind of file, one that is not safe to load, or weights of other shapes.
     """
     path = Path(path)
-    check_kind(path)
+    form, named = suffix(path), path
     try:
-        with warnings.catch_warnings():
-            # Keras warns of each part that the file lacks before it raises.
+        with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="fer-bench-") as folder:
+            # Keras warns of each part that the file lacks before it raises, and knows the form by the name alone.
             warnings.simplefilter("ignore")
-            if path.suffix == ".keras":
-                model.set_weights(model_file.load_model(path, packages).get_weights())
+            if not _keras_takes(path.name, form):
+                named = Path(folder, f"weights{form}")
+                named.symlink_to(path.resolve())
+            if form == ".keras":
+                model.set_weights(model_file.load_model(named, packages).get_weights())
             else:
                 model_file.check_hdf5(path, path)
-                model.load_weights(path)
+                model.load_weights(named)
     except InputError as error:
-        raise InputError(f"--weights {error}") from None
+        raise InputError(f"--weights {str(error).replace(str(named), str(path))}") from None
     except Exception as error:
         # Keras and h5py raise half a dozen types here, all meaning that the file can't be used.
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"--weights {path} does not fit model {model.name}: {reason}") from error
     return f"file:{path.name}"
+
+
+def _keras_takes(name: str, form: str) -> bool:
+    """Whether Keras reads a file of that name as the form that it has; a name ends with .h5 in both forms of HDF5."""
+    return name.endswith(form) and (form != ".h5" or not name.endswith(".weights.h5"))

@@ -58,7 +58,7 @@ def test_files_that_are_none_of_these(tmp_path):
     check_weights(path, "VGG19", "vgg19-full")  # whether it fits, only building the model says
     for name, content in (("text.txt", b"1 2"), ("broken.weights.h5", b"no HDF5"), ("broken.keras", b"no zip")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=f"^--weights .*{name}: not a"):
+        with pytest.raises(InputError, match=f"^--weights .*{name}: neither a"):
             check_weights(tmp_path / name, "VGG19", "vgg19-full")
 
 

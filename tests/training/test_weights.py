@@ -84,11 +84,24 @@ def test_auto_takes_imagenet_where_it_is(monkeypatch, tmp_path):
     np.testing.assert_array_equal(model.get_weights()[0], source.get_weights()[0])
 
 
-@pytest.mark.parametrize("name", ["own.weights.h5", "own.keras", "own.h5"])
-def test_a_file(tiny, tmp_path, name):
+@pytest.mark.parametrize(
+    ("saved", "name"),
+    [
+        ("own.weights.h5", "own.weights.h5"),
+        ("own.keras", "own.keras"),
+        ("own.h5", "own.h5"),
+        ("own.weights.h5", "own.hdf5"),  # what a file is, its content says
+        ("own.h5", "own.HDF5"),
+        ("own.weights.h5", "epoch-12.h5"),
+        ("own.h5", "own.weights.h5"),
+        ("own.keras", "own.zip"),
+    ],
+)
+def test_a_file(tiny, tmp_path, saved, name):
     source, _ = tiny("random")
-    path = tmp_path / name
-    source.save_weights(path) if name.endswith(".weights.h5") else source.save(path)
+    path = tmp_path / saved
+    source.save_weights(path) if saved.endswith(".weights.h5") else source.save(path)
+    path = path.rename(tmp_path / name)
     model, init = tiny(str(path))
     assert init == f"file:{name}"
     for a, b in zip(model.get_weights(), source.get_weights(), strict=True):
@@ -102,10 +115,13 @@ def test_files_that_can_not_be_used(tiny, tmp_path):
         tiny(str(tmp_path / "none.weights.h5"))
     text = tmp_path / "weights.txt"
     text.write_text("1 2 3")
-    with pytest.raises(InputError, match="not a"):
+    with pytest.raises(InputError, match="neither a"):
         tiny(str(text))
     broken = tmp_path / "broken.weights.h5"
     broken.write_bytes(b"not HDF5")
+    with pytest.raises(InputError, match="neither a"):
+        tiny(str(broken))
+    broken.write_bytes(b"\x89HDF\r\n\x1a\n and no more")
     with pytest.raises(InputError, match="not a readable HDF5 file"):
         tiny(str(broken))
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
