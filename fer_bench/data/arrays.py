@@ -14,14 +14,15 @@ from .dataset import IMAGE_SIZE, USAGES
 from .fer2013 import STRICT, Faces, Reading
 from .labels import Labels
 from .names import MOST_CLASSES, subject_names, unread_columns, usage_code
+from .scale import to_bytes
 
 
 def read_npz(path: Path, how: Reading = STRICT) -> Faces:
     """Reads ``images`` (N, 48, 48), ``labels`` (N,) and, if there, ``usage`` (N,) and ``classes`` (names in label
     order).
 
-    Labels and usage may be names or numbers. Without ``classes``, label numbers are those of ``how.order``, else
-    FER-2013's.
+    Images may be of any scale that ``scale.to_bytes`` can tell. Labels and usage may be names or numbers. Without
+    ``classes``, label numbers are those of ``how.order``, else FER-2013's.
 
     Raises:
         InputError: a missing array, a wrong shape or type, a value out of range (with its row).
@@ -51,19 +52,8 @@ def read_npz(path: Path, how: Reading = STRICT) -> Faces:
     usage = usage_codes(arrays["usage"].tolist(), str(path)) if "usage" in arrays else None
     subjects = subject_names([str(one) for one in arrays[how.subject].tolist()], str(path)) if how.subject else None
     unread = unread_columns(array_names(path), (*needed, "usage", "classes"), "array")
-    return Faces(_bytes(images, path), codes, usage, tuple(reader.classes.names), subjects, reader.order, unread)
-
-
-def _bytes(images: np.ndarray, path: Path) -> np.ndarray:
-    """(N, 48, 48) uint8. Raises InputError for anything but whole numbers from 0 to 255."""
-    images = images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
-    if images.dtype.kind not in "ui":
-        raise InputError(f"{path}: images are {images.dtype}; whole numbers from 0 to 255 are wanted")
-    if images.dtype != np.uint8:
-        outside = np.flatnonzero(((images < 0) | (images > 255)).any(axis=(1, 2)))
-        if len(outside):
-            raise InputError(f"{path}, row {outside[0]}: a pixel is outside 0 to 255")
-    return images.astype(np.uint8, copy=False)
+    faces_of, notes = to_bytes(images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE), str(path))
+    return Faces(faces_of, codes, usage, tuple(reader.classes.names), subjects, reader.order, unread, notes)
 
 
 def label_codes(values: Sequence[Any], labels: Labels, where: str) -> np.ndarray:

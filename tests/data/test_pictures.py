@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +140,30 @@ def test_a_phones_picture_is_its_first(tmp_path: Path) -> None:
         photo.save(tmp_path / "happy" / name, format="MPO", save_all=True, append_images=[preview], quality=95)
     for image in load_dataset(tmp_path, cache=False).images:
         assert np.abs(image - np.linspace(0, 255, 48)).max() < 8
+
+
+@pytest.mark.parametrize(
+    ("scaled", "said"),
+    [
+        (
+            lambda images: (images / 255).astype("float32"),
+            "pixels are float32 from 0 to 1: read as fractions, 1 is white",
+        ),
+        (lambda images: images / 255.0, "pixels are float64 from 0 to 1: read as fractions, 1 is white"),
+        (
+            lambda images: images.astype("float16") / 255,
+            "pixels are float16 from 0 to 1: read as fractions, 1 is white",
+        ),
+        (lambda images: images.astype("uint16") << 2, "pixels are uint16, with values up to 1,020: read as 10 bits"),
+        (lambda images: images.astype("uint16") << 8, "pixels are uint16, with values up to 65,280: read as 16 bits"),
+        (lambda images: images.astype("float64"), ""),
+        (lambda images: images.astype("int64"), ""),
+    ],
+)
+def test_arrays_of_any_scale_are_the_same_images(tmp_path: Path, scaled: Callable, said: str) -> None:
+    images = np.random.default_rng(3).integers(0, 256, (4, 48, 48)).astype(np.uint8)
+    images[0, 0, :2] = 0, 255
+    np.savez(tmp_path / "a.npz", images=scaled(images), labels=[0, 1, 2, 3])
+    dataset = load_dataset(tmp_path / "a.npz", cache=False)
+    np.testing.assert_array_equal(dataset.images, images)
+    assert dataset.notes == ((said,) if said else ())
