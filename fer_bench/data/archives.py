@@ -1,4 +1,4 @@
-"""Zip and tar files read in place: nothing is ever unpacked to disk, so no member can land outside.
+"""Zip and tar files read in place, but for binary tables: those go to a folder of their own while they are read.
 
 What an archive claims is held against limits before it is read: members, bytes and how far it was compressed. One that
 has links, devices, or names that lead out of a folder is none of faces, and refused as a whole.

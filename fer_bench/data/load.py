@@ -65,7 +65,9 @@ def load_dataset(
 
         return apply_scheme(synthetic(), scheme, merge)
     if not found.exists():
-        raise InputError(f"no such file or folder: {found}{why and f' ({why})'}; give the path of a data set")
+        from .reader import nothing_there
+
+        raise nothing_there(found, why)
     dataset = _read_cached(found, order) if cache else _unchanged(found, _state(found), lambda: _read(found, order))
     note = ", ".join([f"{len(dataset):,} images", *([why] if why else [])])
     return apply_scheme(replace(dataset, source=f"{found.name} ({note})"), scheme, merge)

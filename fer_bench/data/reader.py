@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -81,11 +83,18 @@ def _dataset(path: Path, faces: Faces) -> Dataset:
 
 def _read(path: Path, how: Reading) -> Faces:
     if not path.exists():
-        raise InputError(f"no such file or folder: {path}; give the path of a data set")
+        raise nothing_there(path)
     try:
         return _read_tree(folder_tree(path), how) if path.is_dir() else _read_file(path, how)
     except OSError as error:
         raise InputError(f"{error.filename or path}: can't be read ({error.strerror or error})") from None
+
+
+def nothing_there(path: Path, why: str = "") -> InputError:
+    """That no data set lies at a path, which ``why`` says the origin of."""
+    if re.match("[a-z]+:/", str(path)):  # a Path has lost one of the two slashes
+        return InputError(f"{path} is an address; download the data set, and give the path of the file")
+    return InputError(f"no such file or folder: {path}{why and f' ({why})'}; give the path of a data set")
 
 
 def check_plain(path: Path) -> None:
@@ -151,16 +160,22 @@ def _read_tree(tree: Tree, how: Reading) -> Faces:
 
 
 def _read_binary(tree: Tree, names: list[PurePosixPath], how: Reading) -> Faces:
-    """Reads parquet files, or one .npz file, of a folder."""
+    """Reads parquet files, or one .npz file. Those of an archive are unpacked first: readers jump about in them."""
+    if tree.on_disk:
+        return _read_tables([tree.place(name) for name in names], tree.path, how)
+    with tempfile.TemporaryDirectory(prefix="fer-bench-") as work:
+        folder = Path(work)
+        try:
+            return _read_tables([tree.unpack(name, folder) for name in names], folder, how)
+        except InputError as error:
+            raise InputError(str(error).replace(f"{work}/", f"{tree.path}: ").replace(work, str(tree.path))) from None
+
+
+def _read_tables(paths: list[Path], folder: Path, how: Reading) -> Faces:
     from .arrays import read_npz
     from .hugging_face import read_parquet
 
-    if not tree.on_disk:
-        raise InputError(
-            f"{tree.path}: holds {names[0]}, which can't be read inside an archive; unpack it and give that"
-        )
-    paths = [tree.place(name) for name in names]
-    return read_npz(paths[0], how) if names[0].suffix.lower() == ".npz" else read_parquet(paths, tree.path, how)
+    return read_npz(paths[0], how) if paths[0].suffix.lower() == ".npz" else read_parquet(paths, folder, how)
 
 
 def _name(path: Path, faces: Faces) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -45,6 +46,14 @@ class Tree:
                 else f"{self.path}: {brief(name, 120)} has {self.files[name]:,} bytes; {limit:,} are the limit"
             )
         return self._open(self._names[name])
+
+    def unpack(self, name: PurePosixPath, folder: Path) -> Path:
+        """Copies a file below ``folder``, under the name that it has here; InputError where it is too large."""
+        place = folder.joinpath(*name.parts)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with self.open(name) as stream, place.open("xb") as file:
+            shutil.copyfileobj(stream, file, 1 << 20)
+        return place
 
     @property
     def on_disk(self) -> bool:

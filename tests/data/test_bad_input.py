@@ -6,13 +6,14 @@ import gzip
 import os
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from fer_bench.data.load import load_dataset
+from fer_bench.data.load import load_dataset, load_foreign
 from fer_bench.errors import InputError
 
 GOOD = " ".join(["7"] * 2304)
@@ -445,6 +446,12 @@ NPZ = {
     "aren't all different": {"images": IMAGES, "labels": [0, 1], "classes": ["happy", "joy"]},
     "N > 0": {"images": IMAGES[:0], "labels": np.zeros(0, int)},
 }
+
+
+@pytest.mark.parametrize("load", [load_dataset, load_foreign])
+def test_an_address_is_none_of_a_file(load: Callable) -> None:
+    with pytest.raises(InputError, match=r"example\.org/fer2013\.csv is an address; download the data set"):
+        load("https://example.org/fer2013.csv")
 
 
 @pytest.mark.parametrize("wanted", NPZ)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -417,16 +418,6 @@ def test_kaggles_own_table_comes_before_others(tmp_path: Path) -> None:
     assert data.left_out == ("1 table: train.csv", "1 archive: fer2013.tar.gz")
 
 
-def test_an_npz_file_is_found_in_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "set").mkdir()
-    np.savez(tmp_path / "set/faces.npz", images=np.full((2, 48, 48), 9, np.uint8), labels=[0, 1])
-    assert len(load_dataset(tmp_path / "set", cache=False)) == 2
-    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
-        archive.write(tmp_path / "set/faces.npz", "faces.npz")
-    with pytest.raises(InputError, match=r"faces\.npz, which can't be read inside an archive; unpack it"):
-        load_dataset(tmp_path / "set.zip", cache=False)
-
-
 def parquet(path: Path, shade: int) -> None:
     import pyarrow as pa
     from pyarrow import parquet as pq
@@ -434,6 +425,41 @@ def parquet(path: Path, shade: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     images = [{"bytes": picture(shade + n), "path": None} for n in range(3)]
     pq.write_table(pa.table({"image": images, "label": ["anger", "happy", "sad"]}), path)
+
+
+def packed(folder: Path) -> Iterator[Path]:
+    """The files of a folder as a zip and as a tar file."""
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as archive, tarfile.open(f"{folder}.tar.gz", "w:gz") as tar:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            archive.write(path, path.relative_to(folder), zipfile.ZIP_DEFLATED)
+            tar.add(path, str(path.relative_to(folder)))
+    yield from (folder.with_suffix(".zip"), Path(f"{folder}.tar.gz"))
+
+
+@pytest.mark.parametrize("form", ["npz", "parquet"])
+def test_binary_tables_are_the_same_in_a_folder_and_an_archive(tmp_path: Path, form: str) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    if form == "npz":
+        np.savez(folder / "faces.npz", images=np.full((2, 48, 48), 9, np.uint8), labels=[0, 1], usage=[0, 2])
+    else:
+        parquet(folder / "data/train-00000.parquet", 9)
+        parquet(folder / "data/test-00000.parquet", 50)
+    (folder / "notes.txt").write_text("x")
+    whole = load_dataset(folder, cache=False)
+    assert whole.usage is not None
+    for path in packed(folder):
+        data = load_dataset(path, cache=False)
+        assert (data.digest, data.left_out) == (whole.digest, whole.left_out)
+
+
+def test_what_is_wrong_with_a_table_in_an_archive_is_told_by_its_place_there(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    (folder / "sub").mkdir(parents=True)
+    np.savez(folder / "sub/faces.npz", images=np.full((2, 48, 48), 9, np.uint8), labels=[0, 9])
+    for path in packed(folder):
+        with pytest.raises(InputError, match=re.escape(f"{path}: sub/faces.npz, row 1: label 9")):
+            load_dataset(path, cache=False)
 
 
 def test_the_folder_that_is_given_decides_no_part_of_a_parquet_file(tmp_path: Path) -> None:
