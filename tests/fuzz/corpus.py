@@ -134,6 +134,7 @@ FILES: dict[str, bytes] = {
         "label": LABELS.tolist(),
         "subject": [f"s{row}" for row in range(ROWS)],
     }),
+    "floats.npz": arrays(images=IMAGES / 255, labels=LABELS, subject=[f"s{row}" for row in range(ROWS)]),
     "doubled.parquet": columns({
         "image": IMAGES.tolist(),
         "pixels": [" ".join(map(str, image.ravel())) for image in IMAGES],
@@ -150,3 +151,5 @@ FILES: dict[str, bytes] = {
     "record.json": json.dumps(json.loads(record("svm").model_dump_json()), indent=1).encode(),
     "history.csv": b"epoch,loss,accuracy,val_loss,val_accuracy,stage\n1,2.0,0.2,1.9,0.25,1\n2,1.5,0.4,1.8,0.3,1\n3,1.2,0.5,1.7,0.35,2\n",
 }  # fmt: skip
+FILES["arrays.tar"] = tarred({"set/faces.npz": FILES["faces.npz"], "set/notes.txt": b"x"}, packed=False)
+FILES["columns.zip"] = zipped({"data/train-0.parquet": FILES["faces.parquet"], "LICENSE": b"x"})

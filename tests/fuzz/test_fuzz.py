@@ -192,8 +192,8 @@ def behind_something(path: Path) -> bool:
 
 
 def tree(root: Path) -> list[tuple[str, int, int]]:
-    """Every file and folder below ``root``, with its size and the time of its last change."""
-    found = [(str(path), path.lstat()) for path in sorted(root.rglob("*"))]
+    """Every file and folder below ``root``, with its size and the time of its last change; of ``tmp`` what is in it."""
+    found = [(str(path), path.lstat()) for path in sorted(root.rglob("*")) if path != root / "tmp"]
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,21 @@ _seen: list[str] | None = None
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if _seen is None:
+    if _seen is None or _in_own_folder(event, arguments):
         return
     writes = event == "open" and (set(arguments[1] or "") & set("wax+") or (arguments[2] or 0) & _WRITES)
     if writes or (event.startswith(_FORBIDDEN) and event not in _HARMLESS):
         _seen.append(f"{event} {str(arguments)[:200]}")
+
+
+def _in_own_folder(event: str, arguments: tuple[Any, ...]) -> bool:
+    """Whether it happens in a temporary folder of this program's, which a reader may have and has to leave no trace of.
+
+    What is removed there is named relative to an open folder; that nothing else is missing, the tree of files shows.
+    """
+    place = str(arguments[0]) if arguments else ""
+    removed = event in ("os.remove", "os.rmdir") and arguments[-1] != -1
+    return removed or (event != "os.rename" and place.startswith(f"{tempfile.gettempdir()}/fer-bench-"))
 
 
 sys.addaudithook(_hook)
