@@ -50,7 +50,7 @@ class Haar:
             return []
         with self._lock:
             places, _, scores = self._find.detectMultiScale3(
-                gray, 1.1, 2, minSize=(SMALLEST_FACE, SMALLEST_FACE), outputRejectLevels=True
+                gray, 1.1, 3, minSize=(SMALLEST_FACE, SMALLEST_FACE), outputRejectLevels=True
             )
             found = [
                 (place, float(score))

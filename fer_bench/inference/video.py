@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,25 +98,12 @@ def _open(what: str | int) -> Any:
     import cv2
 
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # looked at when the first video is opened
-    with _environment("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file"):  # whatever else a file names
-        level = cv2.utils.logging.setLogLevel(0)
-        try:
-            return cv2.VideoCapture(what, cv2.CAP_FFMPEG if isinstance(what, str) else cv2.CAP_ANY)
-        finally:
-            cv2.utils.logging.setLogLevel(level)
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file")  # no address that a file names
+    level = cv2.utils.logging.setLogLevel(0)
     try:
-        yield
+        return cv2.VideoCapture(what, cv2.CAP_FFMPEG if isinstance(what, str) else cv2.CAP_ANY)
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _numbers(*names: str) -> list[int]:
