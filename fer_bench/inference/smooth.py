@@ -63,7 +63,7 @@ def _mean(answer: Answer, tracks: list[_Track], number: int, frames: int) -> Ans
             new.append(track)
         track.box, track.seen = face.box, number
         track.said.append(tuple(said[place] for said in answer.probabilities))
-        means.append(tuple(np.mean(said, axis=0, dtype=np.float64) for said in zip(*track.said, strict=True)))
+        means.append(tuple(np.stack(said).mean(axis=0) for said in zip(*track.said, strict=True)))
     tracks.extend(new)
     stacked = tuple(np.asarray(np.stack(said), np.float32) for said in zip(*means, strict=True))
     return replace(answer, probabilities=stacked)
