@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from made_models import EMOTIONS, linear, weights, write_onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from fer_bench.cli import main
 from fer_bench.errors import InputError, RunError
 from fer_bench.inference.model import open_model, told_apart
 from fer_bench.inference.onnx_model import MOST_BYTES
@@ -19,6 +21,21 @@ from fer_bench.records.store import Store
 
 ODD = str(Path(__file__).with_name("odd.py"))
 CRASH, RAISE, NAN = 251, 252, 253
+
+
+@pytest.fixture(scope="module")
+def onnx_file(tmp_path_factory) -> Path:
+    return write_onnx(tmp_path_factory.mktemp("models") / "linear.onnx")
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_npz, tmp_path_factory) -> Path:
+    """A results folder with a run of the runner "brightness" on the tiny set."""
+    root = tmp_path_factory.mktemp("trained") / "results"
+    arguments = ["run", "brightness", "--plugin", ODD, "--data", str(tiny_npz), "--results", str(root)]
+    done = CliRunner().invoke(main, [*arguments, "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    return root
 
 
 def images(count: int, seed: int = 0) -> np.ndarray:
