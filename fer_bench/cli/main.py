@@ -28,6 +28,7 @@ COMMANDS = {
     "ensemble": "ensemble",
     "evaluate": "evaluate",
     "export": "export",
+    "card": "card",
     "list": "runners",
     "info": "runners",
     "new-runner": "runners",
