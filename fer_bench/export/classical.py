@@ -5,13 +5,13 @@ skl2onnx and onnxmltools turn the estimators, but for our own support vector mac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
+from onnx import helper
 
 from ..api.runner import Runner
 from ..errors import InputError
@@ -84,37 +84,48 @@ def _features(graph: Graph, seen: Any, name: str) -> tuple[str, int]:
 
 
 def _trees(graph: Graph, runner: XGBoost, rows: str, length: int) -> str:
-    """(N, classes): what the trees of a booster come to."""
+    """(N, classes): the probabilities that the trees of a booster come to."""
     from onnxmltools import convert_xgboost
     from onnxmltools.convert.common.data_types import FloatTensorType
 
     given = [("rows", FloatTensorType([None, length]))]
-    _, probabilities = graph.include(convert_xgboost(runner.booster, initial_types=given, target_opset=15), rows)
-    return probabilities
+    made = convert_xgboost(runner.booster, initial_types=given, target_opset=15)
+    (trees,) = (node for node in made.graph.node if node.op_type == "TreeEnsembleClassifier")
+    # A classifier of two classes would be given one score for both; a regressor gives what each class's trees sum to.
+    told = {value.name.replace("class_", "target_"): helper.get_attribute_value(value) for value in trees.attribute}
+    told |= {"n_targets": len(told.pop("classlabels_int64s")), "post_transform": "NONE"}
+    graph.domains["ai.onnx.ml"] = ML_OPSET
+    sums = graph.node("TreeEnsembleRegressor", rows, domain="ai.onnx.ml", **told)
+    return graph.node("Softmax", sums, axis=1)
 
 
 def _known(graph: Graph, runner: SklearnRunner, rows: str, length: int) -> str:
     """(N, K) float32: the probabilities of the classes that a fitted estimator knows."""
-    estimator, classes = runner.estimator, len(runner.estimator.classes_)
+    from sklearn.pipeline import Pipeline
+
+    last = runner.estimator
+    if isinstance(last, Pipeline):
+        first, last = last[:-1], last[-1]
+        (rows,) = graph.include(_sklearn(first, length, {}), rows)
+        length = first.transform(np.zeros((1, length), np.float32)).shape[1]
+    classes = len(last.classes_)
     if isinstance(runner, SVM):
-        *before, machine = [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
-        scores, votes = _machine(graph, machine, _scaled(graph, before, rows, length))
+        scores, votes = _machine(graph, last, rows)
         answer = _one_hot(graph, graph.node("ArgMax", votes, axis=1, keepdims=1), np.arange(classes))
         return _led_by(graph, scores, answer, classes, runner.temperature)
     if not _has(runner, SklearnRunner, "decide"):
         raise InputError(f"{runner.info.name} decides in a way of its own, which has no form as ONNX")
-    raw = not hasattr(estimator, "predict_proba")
-    options = {"raw_scores": True} if raw else {"zipmap": False}
-    labels, scores = graph.include(_sklearn(estimator, length, {id(estimator): options}), rows)
+    raw = not hasattr(last, "predict_proba")
+    labels, scores = graph.include(_sklearn(last, length, {"raw_scores": True} if raw else {"zipmap": False}), rows)
     if not raw:
         return scores
     if classes == 2:  # of both, where the runner has it of one
         scores = graph.node("Div", scores, number(2))
-    answer = _one_hot(graph, graph.node("Reshape", labels, np.array([-1, 1])), estimator.classes_)
+    answer = _one_hot(graph, graph.node("Reshape", labels, np.array([-1, 1])), last.classes_)
     return _led_by(graph, scores, answer, classes, runner.temperature)
 
 
-def _sklearn(estimator: Any, length: int, options: dict[int, Any] | None = None) -> onnx.ModelProto:
+def _sklearn(estimator: Any, length: int, options: dict[str, bool]) -> onnx.ModelProto:
     """A fitted estimator as ONNX, by skl2onnx. Raises InputError where that knows no form of it."""
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
@@ -125,18 +136,11 @@ def _sklearn(estimator: Any, length: int, options: dict[int, Any] | None = None)
             estimator,
             initial_types=[("rows", FloatTensorType([None, length]))],
             target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET},
-            options=options,
+            options={id(estimator): options} if options else None,
         )
     except (MissingConverter, MissingShapeCalculator, NameError, RuntimeError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"skl2onnx has no form of {type(estimator).__name__} ({reason})") from error
-
-
-def _scaled(graph: Graph, before: Sequence[Any], rows: str, length: int) -> str:
-    """What the steps before the last one of a pipeline make of the rows."""
-    from sklearn.pipeline import make_pipeline
-
-    return graph.include(_sklearn(make_pipeline(*before), length), rows)[0] if before else rows
 
 
 def _machine(graph: Graph, machine: Any, rows: str) -> tuple[str, str]:
