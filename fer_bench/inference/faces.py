@@ -15,7 +15,7 @@ __all__ = ["DETECTORS", "FACES", "MARGIN", "FaceFinder"]
 
 FACES = ("auto", "all", "largest", "none")
 #: By how much of its side a detector's box is widened, both sides together; see benchmarks/face_margin.md.
-MARGIN = 0.0
+MARGIN = 0.02
 #: A picture that may be one face: at most so many pixels on its longer side, which is at most so much the longer.
 _LONGEST, _SQUARE = 256, 1.25
 
