@@ -106,8 +106,9 @@ def test_auto_finds_all_faces_in_a_photograph() -> None:
     assert len(boxes(FaceFinder("auto")(Picture("a", two_faces())))) == 2
 
 
-def blank(height: int, width: int, frame: int | None = None) -> Picture:
-    return Picture("a", np.full((height, width), 128, np.uint8), frame, None if frame is None else 0.0)
+def blank(height: int, width: int, frame: int | None = None, color: tuple[int, ...] = ()) -> Picture:
+    pixels = np.full((height, width, *([3] if color else [])), color or 128, np.uint8)
+    return Picture("a", pixels, frame, None if frame is None else 0.0)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +117,14 @@ def blank(height: int, width: int, frame: int | None = None) -> Picture:
         (blank(100, 100), True),
         (blank(224, 224), True),
         (blank(110, 90), True),
+        (blank(100, 100, color=(90, 90, 90)), True),
+        (blank(100, 100, color=(90, 90, 91)), False),
         (blank(110, 80), False),
         (blank(300, 300), False),
         (blank(100, 100, frame=3), False),
     ],
-)  # fmt: skip
-def test_auto_takes_a_small_square_picture_for_a_face_where_none_is_found(picture: Picture, is_face: bool) -> None:
+)
+def test_auto_takes_a_small_gray_square_for_a_face_where_none_is_found(picture: Picture, is_face: bool) -> None:
     """So are cut faces, in which there may be too little around a face to find it; a video's frames are no such."""
     found = FaceFinder("auto")(picture)
     assert [crop.box for crop in found] == [None] * is_face
