@@ -75,6 +75,16 @@ def test_a_large_photograph_is_told_in_its_own_pixels(find: FaceFinder) -> None:
     assert np.abs(crop.image.astype(int) - as_small).mean() < 6
 
 
+@pytest.mark.parametrize("side", [90, 180])
+def test_a_face_that_fills_a_small_picture_is_found(side: int, find: FaceFinder) -> None:
+    """Its box may leave the picture a little."""
+    left, top, right, bottom = FACE
+    tight = cv2.resize(one_face()[top:bottom, left:right], (side, side), interpolation=cv2.INTER_AREA)
+    (crop,) = find(Picture("a", tight))
+    assert crop.box is not None
+    assert is_at(crop.box, 0, 0, side, side)
+
+
 def test_gray_and_color_have_the_same_faces(find: FaceFinder) -> None:
     color, gray = find(Picture("a", one_face())), find(Picture("a", as_gray(one_face())))
     assert boxes(color) == boxes(gray)
