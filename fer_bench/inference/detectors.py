@@ -29,10 +29,15 @@ _SAME_FACE = 0.5
 _SURE = 0.7
 
 
-def detector(name: str) -> Detector:
-    """The detector of a name. Raises InputError for one that is none of ``DETECTORS``, or whose file is missing."""
+def check_detector(name: str) -> None:
+    """Raises InputError for a name that is none of ``DETECTORS``."""
     if name not in DETECTORS:
         raise InputError(f"no detector {name!r}; there are {', '.join(DETECTORS)}")
+
+
+def detector(name: str) -> Detector:
+    """The detector of a name. Raises InputError for one that is none of ``DETECTORS``, or whose file is missing."""
+    check_detector(name)
     return Haar() if name == "haar" else YuNet(yunet_file())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data.dataset import IMAGE_SIZE
 from ..errors import InputError
-from .detectors import DETECTORS, as_gray
+from .detectors import DETECTORS, as_gray, check_detector
 from .detectors import detector as make_detector
 from .face import Box, Crop, Picture
 from .pictures import as_face
@@ -41,6 +41,7 @@ class FaceFinder:
         """
         if policy not in FACES:
             raise InputError(f"no policy {policy!r} for faces; there are {', '.join(FACES)}")
+        check_detector(detector)
         self._policy, self._margin = policy, margin
         self._detect = None if policy == "none" else make_detector(detector)
 
