@@ -31,7 +31,7 @@ SIZE = 48
 NEWLINE = "\n"
 #: How many times larger a face is in its picture.
 SCALES = (2.0, 4.0)
-MARGINS = (-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+MARGINS = (-0.2, -0.1, -0.05, 0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 #: Parts of the box's side by which the cut is moved down.
 SHIFTS = (-0.05, 0.0, 0.05)
 #: What is around a face: its own mirror image, its edge, gray, or a photograph without faces.

@@ -75,6 +75,16 @@ def test_a_large_photograph_is_told_in_its_own_pixels(find: FaceFinder) -> None:
     assert np.abs(crop.image.astype(int) - as_small).mean() < 6
 
 
+@pytest.mark.parametrize("side", [90, 180])
+def test_a_face_that_fills_a_small_picture_is_found(side: int, find: FaceFinder) -> None:
+    """Its box may leave the picture a little."""
+    left, top, right, bottom = FACE
+    tight = cv2.resize(one_face()[top:bottom, left:right], (side, side), interpolation=cv2.INTER_AREA)
+    (crop,) = find(Picture("a", tight))
+    assert crop.box is not None
+    assert is_at(crop.box, 0, 0, side, side)
+
+
 def test_gray_and_color_have_the_same_faces(find: FaceFinder) -> None:
     color, gray = find(Picture("a", one_face())), find(Picture("a", as_gray(one_face())))
     assert boxes(color) == boxes(gray)
@@ -106,8 +116,9 @@ def test_auto_finds_all_faces_in_a_photograph() -> None:
     assert len(boxes(FaceFinder("auto")(Picture("a", two_faces())))) == 2
 
 
-def blank(height: int, width: int, frame: int | None = None) -> Picture:
-    return Picture("a", np.full((height, width), 128, np.uint8), frame, None if frame is None else 0.0)
+def blank(height: int, width: int, frame: int | None = None, color: tuple[int, ...] = ()) -> Picture:
+    pixels = np.full((height, width, *([3] if color else [])), color or 128, np.uint8)
+    return Picture("a", pixels, frame, None if frame is None else 0.0)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +127,14 @@ def blank(height: int, width: int, frame: int | None = None) -> Picture:
         (blank(100, 100), True),
         (blank(224, 224), True),
         (blank(110, 90), True),
+        (blank(100, 100, color=(90, 90, 90)), True),
+        (blank(100, 100, color=(90, 90, 91)), False),
         (blank(110, 80), False),
         (blank(300, 300), False),
         (blank(100, 100, frame=3), False),
     ],
-)  # fmt: skip
-def test_auto_takes_a_small_square_picture_for_a_face_where_none_is_found(picture: Picture, is_face: bool) -> None:
+)
+def test_auto_takes_a_small_gray_square_for_a_face_where_none_is_found(picture: Picture, is_face: bool) -> None:
     """So are cut faces, in which there may be too little around a face to find it; a video's frames are no such."""
     found = FaceFinder("auto")(picture)
     assert [crop.box for crop in found] == [None] * is_face
@@ -139,8 +152,9 @@ def test_another_policy_or_detector_is_refused() -> None:
     assert FACES == ("auto", "all", "largest", "none")
     with pytest.raises(InputError, match="no policy 'some' for faces; there are auto, all, largest, none"):
         FaceFinder("some")
-    with pytest.raises(InputError, match="no detector 'dlib'; there are haar, yunet"):
-        FaceFinder("all", "dlib")
+    for policy in FACES:
+        with pytest.raises(InputError, match="no detector 'dlib'; there are haar, yunet"):
+            FaceFinder(policy, "dlib")
 
 
 RAMP = np.add.outer(np.arange(300), np.arange(300)).astype(float) / 600 * 255
