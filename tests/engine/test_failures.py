@@ -53,6 +53,12 @@ FAULTS = [
     ("forges", "error", "not valid (training:", "log_tail"),
     ("forges-well", "error", "no readable predictions", "log_tail"),
     ("raises", "error", "RuntimeError: the model is on fire", "log_tail"),
+    ("greedy", "oom", "out of memory", ""),
+    ("diverges", "error", "NaN", ""),
+    ("wrong-shape", "error", "shape (28, 6), wanted (28, 7)", ""),
+    ("negative", "error", "output 6 is -0.25, negative; 28 of 28", ""),
+    ("needy", "skipped", "no_such_module_anywhere", ""),
+    ("endless", "error", "Circular reference", ""),
 ]
 
 
@@ -63,9 +69,10 @@ def test_each_fault_has_its_status_and_a_hint_and_the_others_go_on(go, tmp_path)
         assert (record.job.runner, record.status) == (name, status), record.failure
         assert message in record.failure.message
         assert hint in record.failure.hint
+        assert record.scores is None
     runs, problems = Store(tmp_path / "results").scan()
     assert not problems
-    assert len(runs) == len(FAULTS) + 1
+    assert sorted(run.record.status for run in runs) == sorted(["ok", *(status for _, status, *_ in FAULTS)])
     log = next(record for record in failed if record.job.runner == "segfaults").failure.log_tail
     assert any("in fit" in line for line in log)  # the Python stack of a crash in native code
 
@@ -131,9 +138,9 @@ def test_a_time_limit_holds_within_ten_seconds_for_all_of_a_worker(go, tmp_path,
     (tmp_path / "children").mkdir()
     monkeypatch.setenv("FER_BENCH_TEST_CHILDREN", str(tmp_path / "children"))
     monkeypatch.setenv("FER_BENCH_TEST_HANG", "1")
-    (record,) = go("leaves-children", timeout=15.0)
+    (record,) = go("leaves-children", timeout=8.0)
     assert record.status == "timeout"
-    assert 15 < record.seconds < 25
+    assert 8 < record.seconds < 18
     pids = [int(path.read_text()) for path in (tmp_path / "children").iterdir()]
     assert len(pids) == 3
     assert not [pid for pid in pids if alive(pid)]
