@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+# Of several processes each keeps to a core, with all that it starts, before a library counts the cores: the threads of
+# two runs that wait for each other on the same cores would take ten times as long.
+if (process := os.environ.get("PYTEST_XDIST_WORKER", "")[2:]) and hasattr(os, "sched_setaffinity"):
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(process) % len(cores)]})
 
 import numpy as np
 import pytest
+from eagerly import eagerly
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Under xdist files begin in the order of their names; those of the fewest tests, which it would begin last, are
+    the longest.
+    """
+    config.option.loadscopereorder = False
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,6 +31,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test reads or writes the user's cache, or takes their results folder for the default."""
     os.environ["FER_BENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     os.environ.pop("FER_BENCH_RESULTS", None)
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """A test whose training is not compiled."""
+    with eagerly():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,14 @@ import numpy as np
 from fer_bench import FitSummary, Recipe, SklearnRunner, register
 from fer_bench.api.recipe import Stage
 
+sys.path.append(str(Path(__file__).parent))
+from quick import Quick
 
-class _Centroid(SklearnRunner):
+
+@register("bayes")
+class Bayes(SklearnRunner):
+    """Gaussian naive Bayes on pixels."""
+
     def build(self):
         from sklearn.naive_bayes import GaussianNB
 
@@ -27,8 +33,8 @@ class _Centroid(SklearnRunner):
 
 
 @register("good")
-class Good(_Centroid):
-    """Gaussian naive Bayes on pixels, which aborts at its first prediction where a test asks for that."""
+class Good(Quick):
+    """Nearest centroids, which abort at their first prediction where a test asks for that."""
 
     def predict_proba(self, images):
         marker = Path(os.environ.get("FER_BENCH_TEST_ABORT", os.devnull))
@@ -39,7 +45,7 @@ class Good(_Centroid):
 
 
 @register("noisy")
-class Noisy(_Centroid):
+class Noisy(Quick):
     """Prints what looks like progress and outcome, and much more."""
 
     def fit(self, train, validation, context):
@@ -49,7 +55,7 @@ class Noisy(_Centroid):
 
 
 @register("meets")
-class Meets(_Centroid):
+class Meets(Quick):
     """Waits until another run of it is there, too."""
 
     def fit(self, train, validation, context):
@@ -64,7 +70,7 @@ class Meets(_Centroid):
 
 
 @register("raises")
-class Raises(_Centroid):
+class Raises(Quick):
     """Raises in fit."""
 
     def fit(self, train, validation, context):
@@ -72,7 +78,7 @@ class Raises(_Centroid):
 
 
 @register("exits")
-class Exits(_Centroid):
+class Exits(Quick):
     """Leaves without a word."""
 
     def fit(self, train, validation, context):
@@ -80,7 +86,7 @@ class Exits(_Centroid):
 
 
 @register("leaves")
-class Leaves(_Centroid):
+class Leaves(Quick):
     """Leaves as a script would."""
 
     def fit(self, train, validation, context):
@@ -88,7 +94,7 @@ class Leaves(_Centroid):
 
 
 @register("killed")
-class Killed(_Centroid):
+class Killed(Quick):
     """Is killed from outside."""
 
     def fit(self, train, validation, context):
@@ -96,7 +102,7 @@ class Killed(_Centroid):
 
 
 @register("greedy")
-class Greedy(_Centroid):
+class Greedy(Quick):
     """Asks for more memory than there is."""
 
     def fit(self, train, validation, context):
@@ -104,7 +110,7 @@ class Greedy(_Centroid):
 
 
 @register("hangs")
-class Hangs(_Centroid):
+class Hangs(Quick):
     """Never ends, and does not listen to SIGTERM."""
 
     def fit(self, train, validation, context):
@@ -113,7 +119,7 @@ class Hangs(_Centroid):
 
 
 @register("sleeps")
-class Sleeps(_Centroid):
+class Sleeps(Quick):
     """Waits for what never comes, and listens to SIGTERM."""
 
     def fit(self, train, validation, context):
@@ -121,7 +127,7 @@ class Sleeps(_Centroid):
 
 
 @register("lingers")
-class Lingers(_Centroid):
+class Lingers(Quick):
     """Does its work and can't end: a thread of it never does."""
 
     def save(self, directory):
@@ -130,7 +136,7 @@ class Lingers(_Centroid):
 
 
 @register("segfaults")
-class Segfaults(_Centroid):
+class Segfaults(Quick):
     """Crashes in native code."""
 
     def fit(self, train, validation, context):
@@ -138,7 +144,7 @@ class Segfaults(_Centroid):
 
 
 @register("aborts")
-class Aborts(_Centroid):
+class Aborts(Quick):
     """Ends as C++ does when nobody catches what an allocation throws."""
 
     def fit(self, train, validation, context):
@@ -147,7 +153,7 @@ class Aborts(_Centroid):
 
 
 @register("terminated")
-class Terminated(_Centroid):
+class Terminated(Quick):
     """Is asked to end by somebody else."""
 
     def fit(self, train, validation, context):
@@ -155,7 +161,7 @@ class Terminated(_Centroid):
 
 
 @register("fills-disk")
-class FillsDisk(_Centroid):
+class FillsDisk(Quick):
     """Comes to a limit while it saves its model; what its worker writes afterwards has no place either."""
 
     def save(self, directory):
@@ -164,7 +170,7 @@ class FillsDisk(_Centroid):
 
 
 @register("needs-space")
-class NeedsSpace(_Centroid):
+class NeedsSpace(Quick):
     """Has a model of a megabyte and a half."""
 
     def save(self, directory):
@@ -173,7 +179,7 @@ class NeedsSpace(_Centroid):
 
 
 @register("bloats")
-class Bloats(_Centroid):
+class Bloats(Quick):
     """Needs more memory than its limit lets it have."""
 
     def fit(self, train, validation, context):
@@ -183,7 +189,7 @@ class Bloats(_Centroid):
 
 
 @register("in-cgroup")
-class InCgroup(_Centroid):
+class InCgroup(Quick):
     """Needs more memory than its control group has, so that the kernel kills it."""
 
     def fit(self, train, validation, context):
@@ -192,7 +198,7 @@ class InCgroup(_Centroid):
 
 
 @register("scribbles")
-class Scribbles(_Centroid):
+class Scribbles(Quick):
     """Writes rubbish where its progress goes."""
 
     def fit(self, train, validation, context):
@@ -204,7 +210,7 @@ class Scribbles(_Centroid):
 
 
 @register("forges")
-class Forges(_Centroid):
+class Forges(Quick):
     """Writes an outcome of its own, which makes no sense, and leaves."""
 
     def fit(self, train, validation, context):
@@ -213,7 +219,7 @@ class Forges(_Centroid):
 
 
 @register("forges-well")
-class ForgesWell(_Centroid):
+class ForgesWell(Quick):
     """Says that it went well, and has nothing to show."""
 
     def fit(self, train, validation, context):
@@ -222,7 +228,7 @@ class ForgesWell(_Centroid):
 
 
 @register("closes")
-class Closes(_Centroid):
+class Closes(Quick):
     """Closes every file of its process."""
 
     def fit(self, train, validation, context):
@@ -231,7 +237,7 @@ class Closes(_Centroid):
 
 
 @register("leaves-children")
-class LeavesChildren(_Centroid):
+class LeavesChildren(Quick):
     """Starts processes that would outlive it: one in its session, one that left it, one without its environment."""
 
     def fit(self, train, validation, context):
@@ -250,7 +256,7 @@ class LeavesChildren(_Centroid):
 
 
 @register("large-batch")
-class LargeBatch(_Centroid):
+class LargeBatch(Quick):
     """Has memory for a batch of 32 and no more."""
 
     recipes = {"default": Recipe(batch=128, stages=(Stage(1, 1e-3, 128), Stage(1, 1e-3, 64)))}
@@ -263,7 +269,7 @@ class LargeBatch(_Centroid):
 
 
 @register("second-time")
-class SecondTime(_Centroid):
+class SecondTime(Quick):
     """Crashes the first time."""
 
     def fit(self, train, validation, context):
@@ -275,7 +281,7 @@ class SecondTime(_Centroid):
 
 
 @register("diverges")
-class Diverges(_Centroid):
+class Diverges(Quick):
     """Predicts NaN."""
 
     def predict_proba(self, images):
@@ -283,7 +289,7 @@ class Diverges(_Centroid):
 
 
 @register("rounds")
-class Rounds(_Centroid):
+class Rounds(Quick):
     """Computes its last probability as what the others leave, in float32: a little less than nothing."""
 
     def predict_proba(self, images):
@@ -294,7 +300,7 @@ class Rounds(_Centroid):
 
 
 @register("negative")
-class Negative(_Centroid):
+class Negative(Quick):
     """Predicts a quarter less than nothing."""
 
     def predict_proba(self, images):
@@ -302,7 +308,7 @@ class Negative(_Centroid):
 
 
 @register("wrong-shape")
-class WrongShape(_Centroid):
+class WrongShape(Quick):
     """Predicts six classes of seven."""
 
     def predict_proba(self, images):
@@ -310,14 +316,14 @@ class WrongShape(_Centroid):
 
 
 @register("needy")
-class Needy(_Centroid):
+class Needy(Quick):
     """Needs a module that nobody has."""
 
-    info = SklearnRunner.info.__class__(family="classical", needs=("no_such_module_anywhere",))
+    info = Quick.info.__class__(family="classical", needs=("no_such_module_anywhere",))
 
 
 @register("curious")
-class Curious(_Centroid):
+class Curious(Quick):
     """Looks for the test labels in everything that the worker was given, and fails if it finds them."""
 
     def fit(self, train, validation, context):
@@ -340,7 +346,7 @@ class Curious(_Centroid):
 
 
 @register("elsewhere")
-class Elsewhere(_Centroid):
+class Elsewhere(Quick):
     """Puts a link where its files, or with them all of its folder, should be."""
 
     parameters = {"all": False}
@@ -352,7 +358,7 @@ class Elsewhere(_Centroid):
 
 
 @register("endless")
-class Endless(_Centroid):
+class Endless(Quick):
     """Says of itself what holds itself."""
 
     def fit(self, train, validation, context):

@@ -109,6 +109,7 @@ def kill(process: subprocess.Popen[str]) -> None:
     psutil.wait_procs(children, timeout=10)
 
 
+@pytest.mark.slow  # a smaller net is killed in test_by_hand.py
 def test_mini_xception_killed_in_epoch_3_goes_on_there_to_the_same_end(tiny_npz, tmp_path):
     """Issue 5: ``kill -9`` in epoch k, and the next ``run`` starts at epoch k. On one thread, the same to the last
     bit.

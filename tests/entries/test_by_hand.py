@@ -22,11 +22,11 @@ from fer_bench.engine import run as run_jobs
 from fer_bench.engine.job import Options, plan
 from fer_bench.errors import InputError
 from fer_bench.records.predictions import load_predictions
+from fer_bench.records.record import RunRecord
 from fer_bench.records.store import Store, read_record
 from fer_bench.training.kept import epoch_file, kept_epochs
 
 PLUGIN = str(Path(__file__).with_name("keeps.py"))
-FAULTY = str(Path(__file__).parents[1] / "engine" / "faulty.py")
 
 
 def invoke(*arguments: object) -> Result:
@@ -37,7 +37,8 @@ def invoke(*arguments: object) -> Result:
 def trained(tiny_npz, tmp_path_factory) -> Path:
     """The folder of a run that has kept its epochs."""
     results = tmp_path_factory.mktemp("trained") / "results"
-    done = invoke("run", "keeps", "--keep-epochs", "--plugin", PLUGIN, "--data", tiny_npz, "--results", results)
+    options = ("--plugin", PLUGIN, "--data", tiny_npz, "--results", results, "--device", "cpu", "--threads", 1)
+    done = invoke("run", "keeps", "--keep-epochs", *options)
     assert done.exit_code == 0, done.output
     assert not leftovers(results)
     (folder,) = results.glob("*/official/keeps/*")
@@ -51,6 +52,15 @@ def score(trained, tiny_npz):
         return invoke("score", folder, *arguments, "--plugin", PLUGIN, "--data", data, "--results", results)
 
     return score
+
+
+@pytest.fixture
+def keeps(trained):
+    """The run's runner, with the model that it has stored."""
+    registry.load_plugins((PLUGIN,))
+    runner = registry.make("keeps", "default")
+    runner.load(trained / "model")
+    return runner
 
 
 def improving(folder: Path) -> list[int]:
@@ -94,7 +104,7 @@ def test_the_best_kept_epoch_has_the_scores_of_the_run(score, trained):
     assert not [run for run in Store(trained.parents[3]).scan()[0] if run.record.job.family == "external"]
 
 
-def test_a_row_of_a_chosen_epoch_is_marked_and_never_ranked(score, trained, tiny_npz):
+def test_a_row_of_a_chosen_epoch_is_marked_and_never_ranked(score, trained, keeps, tiny_npz):
     first = kept_epochs(trained / "model" / "epochs")[0]
     done = score("--epoch", first, "--name", "by-hand", "--note", "as its author did")
     assert done.exit_code == 0, done.output
@@ -102,13 +112,10 @@ def test_a_row_of_a_chosen_epoch_is_marked_and_never_ranked(score, trained, tiny
     assert words in " ".join(done.stdout.split())
     results = trained.parents[3]
     (folder,) = results.glob("*/official/by-hand/*")
-    registry.load_plugins((PLUGIN,))
-    runner = registry.make("keeps", "default")
-    runner.load(trained / "model")
-    runner._model.load_weights(epoch_file(trained / "model" / "epochs", first))
+    keeps._model.load_weights(epoch_file(trained / "model" / "epochs", first))
     dataset = load_dataset(tiny_npz)
     given = load_predictions(folder)
-    expected = runner.predict_proba(dataset.images[given.rows])
+    expected = keeps.predict_proba(dataset.images[given.rows])
     np.testing.assert_allclose(given.probabilities, expected, atol=1e-3)
     stored = load_predictions(trained)
     assert np.abs(given.probabilities.astype(float) - stored.probabilities).max() > 1e-2
@@ -118,7 +125,6 @@ def test_a_row_of_a_chosen_epoch_is_marked_and_never_ranked(score, trained, tiny
     report = invoke("report", "--results", results)
     assert report.exit_code == 0, report.output
     assert "chosen by hand" in (results / "README.md").read_text()
-    assert score("--epoch", first, "--name", "by-hand", "--note", "as its author did").exit_code == 0
     shutil.rmtree(folder.parent)
 
 
@@ -147,59 +153,66 @@ def test_what_can_not_be_scored_is_said_in_a_line(score, trained, tmp_path, tiny
         assert [line for line in done.stderr.splitlines() if not line.startswith("fer-bench: data:")][1:] == []
 
 
-def test_a_file_of_weights_that_is_damaged_is_said_in_a_line(score, trained, tmp_path):
-    harmed = tmp_path / "harmed"
-    shutil.copytree(trained, harmed)
-    epoch = kept_epochs(harmed / "model" / "epochs")[0]
-    epoch_file(harmed / "model" / "epochs", epoch).write_bytes(b"no HDF5")
-    done = score("--epoch", epoch, folder=harmed)
-    assert done.exit_code == 2
-    assert "not a readable HDF5 file" in done.stderr
+def test_a_file_of_weights_that_is_damaged_is_refused(keeps, tmp_path):
+    (tmp_path / "epoch-001.weights.h5").write_bytes(b"no HDF5")
+    with pytest.raises(InputError, match="not a readable HDF5 file"):
+        keeps.load_epoch(tmp_path / "epoch-001.weights.h5")
 
 
-def test_a_training_taken_up_again_keeps_the_epochs_before(tiny_npz, tmp_path, monkeypatch):
-    def go(results: str, **options) -> Path:
-        (record,) = run_jobs(
-            ["keeps"],
-            data=tiny_npz,
-            results=tmp_path / results,
-            plugins=(PLUGIN,),
-            threads=1,
-            keep_epochs=True,
-            **options,
-        )
-        go.record = record
-        (folder,) = (tmp_path / results).glob("*/official/keeps/*")
-        return folder
+def test_evaluated_on_its_own_test_part_it_has_the_scores_of_its_record(trained, tiny_npz, tmp_path):
+    with np.load(tiny_npz) as file:
+        test = file["usage"] == "PrivateTest"
+        np.savez(tmp_path / "part.npz", images=file["images"][test], labels=file["labels"][test])
+    record, results = read_record(trained / "record.json"), trained.parents[3]
+    options = ("--plugin", PLUGIN, "--results", results, "--device", "cpu", "--json")
+    done = invoke("evaluate", "keeps", "--data", tmp_path / "part.npz", *options)
+    assert done.exit_code == 0, done.output
+    (one,) = json.loads(done.stdout)
+    assert one["whole"]["scores"]["confusion"] == record.scores.confusion
+    assert one["whole"]["scores"]["log_loss"] == pytest.approx(record.scores.log_loss, abs=1e-3)
+    assert one["masked"] is None
+    assert one["environment"]["backend"] == record.environment.backend
+    shutil.rmtree(trained / "evaluations")
 
-    whole = go("whole")
-    kept = kept_epochs(whole / "model" / "epochs")
+
+def test_a_training_taken_up_again_keeps_the_epochs_before(trained, tiny_npz, tmp_path, monkeypatch):
+    def go(**options) -> RunRecord:
+        options |= {"device": "cpu", "threads": 1, "keep_epochs": True}
+        (record,) = run_jobs(["keeps"], data=tiny_npz, results=tmp_path / "cut", plugins=(PLUGIN,), **options)
+        return record
+
+    kept = kept_epochs(trained / "model" / "epochs")
     monkeypatch.setenv("FER_BENCH_TEST_KILL", str(kept[1]))
-    go("cut")
-    assert go.record.status == "error"
+    assert go().status == "error"
     monkeypatch.delenv("FER_BENCH_TEST_KILL")
-    again = go("cut", rerun="failed")
-    assert (go.record.status, go.record.training.interruptions) == ("ok", 1)
+    record = go(rerun="failed")
+    assert (record.status, record.training.interruptions) == ("ok", 1)
+    (again,) = (tmp_path / "cut").glob("*/official/keeps/*")
     assert kept_epochs(again / "model" / "epochs") == kept
     for epoch in kept:
-        for ours, theirs in zip(weights_of(again, epoch), weights_of(whole, epoch), strict=True):
+        for ours, theirs in zip(weights_of(again, epoch), weights_of(trained, epoch), strict=True):
             np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in zip(weights_of(again), weights_of(trained), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    probabilities = [load_predictions(folder).probabilities for folder in (again, trained)]
+    np.testing.assert_array_equal(*probabilities)
+    assert record.scores == read_record(trained / "record.json").scores
     assert not leftovers(tmp_path / "cut")
 
 
 def test_a_run_without_kept_epochs_is_not_run_again_and_that_is_said(tiny_npz, tmp_path):
     def go(*arguments: str) -> Result:
         results = tmp_path / "results"
-        return invoke("run", "keeps", *arguments, "--plugin", PLUGIN, "--data", tiny_npz, "--results", results)
+        return invoke("run", "jots", *arguments, "--plugin", PLUGIN, "--data", tiny_npz, "--results", results)
 
-    assert go("--epochs", "1").exit_code == 0
-    again = go("--epochs", "1", "--keep-epochs")
+    assert go().exit_code == 0
+    again = go("--keep-epochs")
     assert again.exit_code == 0, again.output
     assert "1 of 1 jobs went well without --keep-epochs and are not trained again for it; --force does" in again.stderr
-    assert go("--epochs", "1", "--keep-epochs", "--force").exit_code == 0
-    (folder,) = (tmp_path / "results").glob("*/official/keeps/*")
+    assert go("--keep-epochs", "--force").exit_code == 0
+    (folder,) = (tmp_path / "results").glob("*/official/jots/*")
     assert kept_epochs(folder / "model" / "epochs") == [1]
-    assert "without --keep-epochs" not in go("--epochs", "1", "--keep-epochs").stderr
+    assert "without --keep-epochs" not in go("--keep-epochs").stderr
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -280,21 +281,29 @@ def told(scores: Scores, record: Scores) -> Scores:
     return scores.model_copy(update={"emotions": emotions})
 
 
+@pytest.fixture(scope="module")
+def real(fer2013):
+    """FER-2013, and its splits by name, each made once."""
+    dataset = load_dataset(fer2013)
+    return dataset, cache(lambda name: make_split(dataset, name))
+
+
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: "-".join(path.parts[-4:-1]))
-def test_the_committed_records_are_what_their_predictions_score(fer2013, path):
+def test_the_committed_records_are_what_their_predictions_score(real, path):
     """To the last digit, from the real data and the file beside the record."""
     from fer_bench.records.store import read_record
 
     record = read_record(path)
     if record.scores is None:
         pytest.skip("not a run that went well")
-    dataset = load_dataset(fer2013)
+    dataset, split_of = real
     if dataset.digest != record.job.dataset_digest:
         pytest.skip("FER_BENCH_DATA is another file than the one of the records")
-    again = score_file(path.parent, dataset, make_split(dataset, record.job.split), name="again").record.scores
+    split = split_of(record.job.split)
+    again = score_file(path.parent, dataset, split, name="again").record.scores
     assert told(again, record.scores) == record.scores
     if record.tta is not None:
-        saved, split = load_predictions(path.parent, tta=True), make_split(dataset, record.job.split)
+        saved = load_predictions(path.parent, tta=True)
         seen = np.isin(saved.rows, split.test[split.test_seen])
         views = score(saved.labels, saved.probabilities, dataset.classes, seen)
         assert told(views, record.tta.scores) == record.tta.scores

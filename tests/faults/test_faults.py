@@ -32,11 +32,11 @@ scores and probabilities equal those of a sweep that nothing happened to.
 
 
 def test_faults_short(tiny_npz, tmp_path):
-    """Twelve kinds."""
+    """Eight kinds; most others happen one by one in tests/engine/test_failures.py."""
     draw = random.Random(5)
-    campaign = Campaign(tiny_npz, tmp_path / "sweeps", ["shaky"], seeds=8, seed=5)
-    campaign.inside(draw.sample(sorted(set(INSIDE) - {"hang"}), 8))
-    campaign.outside(["kill fer-bench", "full disk", "kill fer-bench", "kill worker", "SIGTERM", "kill fer-bench"])
+    campaign = Campaign(tiny_npz, tmp_path / "sweeps", ["shaky"], seeds=5, seed=5)
+    campaign.inside(draw.sample(sorted(set(INSIDE) - {"hang", "stall"}), 4))
+    campaign.outside(["kill fer-bench", "full disk", "kill worker", "SIGTERM"])
 
 
 @pytest.mark.slow

@@ -41,16 +41,6 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "cache" / "features"
 
 
-@pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiling costs seconds, a few eager steps nothing."""
-    import keras
-
-    compile_ = keras.Model.compile
-    eagerly = {"run_eagerly": True, "jit_compile": False}
-    monkeypatch.setattr(keras.Model, "compile", lambda self, *a, **k: compile_(self, *a, **{**k, **eagerly}))
-
-
 class Frozen(KerasRunner):
     """Two dense layers with dropout between them, on a frozen backbone."""
 

@@ -22,15 +22,6 @@ class PowerCut(BaseException):
     """What no code that runs expects."""
 
 
-@pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    import keras
-
-    compile_ = keras.Model.compile
-    eagerly = {"run_eagerly": True, "jit_compile": False}
-    monkeypatch.setattr(keras.Model, "compile", lambda self, *a, **k: compile_(self, *a, **{**k, **eagerly}))
-
-
 def part(count: int, seed: int = 0) -> Part:
     """Noise with a bright square, whose place tells the class of three."""
     labels = (np.arange(count) % 3).astype(np.int8)

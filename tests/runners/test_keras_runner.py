@@ -31,16 +31,6 @@ def tiny_application(monkeypatch):
     monkeypatch.setattr(keras.applications, "Tiny", application, raising=False)
 
 
-@pytest.fixture
-def eager(monkeypatch):
-    """Compiling costs seconds, a few eager steps nothing."""
-    import keras
-
-    compile_ = keras.Model.compile
-    eagerly = {"run_eagerly": True, "jit_compile": False}
-    monkeypatch.setattr(keras.Model, "compile", lambda self, *a, **k: compile_(self, *a, **{**k, **eagerly}))
-
-
 BASE = Recipe(batch=16, epochs=2, learning_rate=0.01)
 
 
@@ -144,13 +134,13 @@ def test_learns():
     assert (summary.init, summary.checkpoint, summary.epochs_planned) == ("random", "validation", 30)
 
 
-def test_seed_decides_everything():
+def test_seed_decides_everything(eager):
     one, same, other = (fitted(Tiny(), key).predict_proba(TEST.images) for key in ("one", "one", "two"))
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 1e-4
 
 
-def test_what_picks_the_epoch_changes_nothing_of_the_training():
+def test_what_picks_the_epoch_changes_nothing_of_the_training(eager):
     """The same key, another part to watch, or none: the same losses, epoch by epoch (with augmentation and dropout)."""
     watched = (VALIDATION, TEST, None)
     summaries = [Tiny("default").fit(TRAIN, part, Context(CLASSES, key="k", epochs=2)) for part in watched]
@@ -190,7 +180,7 @@ def test_outputs_that_are_no_softmax_are_normalised(eager):
     checked(runner.predict_proba(TEST.images))
 
 
-def test_all_zero_outputs_are_uniform_and_do_not_break_the_loss():
+def test_all_zero_outputs_are_uniform_and_do_not_break_the_loss(eager):
     class Dead(Relu):
         bias = "zeros"
 

@@ -18,14 +18,9 @@ RECIPE = Recipe(optimizer="sgd", learning_rate=0.5, batch=60, epochs=6, ema=0.3)
 
 
 @pytest.fixture(autouse=True, params=["fit", "epoch"] if os.environ.get("KERAS_BACKEND") == "jax" else ["fit"])
-def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    import keras
-
+def loop(request: pytest.FixtureRequest, eager: None, monkeypatch: pytest.MonkeyPatch) -> str:
     from fer_bench.training.fit import train
 
-    compile_ = keras.Model.compile
-    eagerly = {"run_eagerly": True, "jit_compile": False}
-    monkeypatch.setattr(keras.Model, "compile", lambda self, *a, **k: compile_(self, *a, **{**k, **eagerly}))
     monkeypatch.setitem(train.__kwdefaults__, "loop", request.param)
     return request.param
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from eagerly import eagerly
 
 from fer_bench.api.context import Context, FitSummary
 from fer_bench.api.recipe import Augmentation, EarlyStopping, Recipe, ReduceLR, Stage
@@ -17,15 +20,10 @@ CLASSES = ("a", "b", "c")
 
 
 @pytest.fixture(autouse=True)
-def eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiling costs seconds, four eager steps nothing; tests marked by the parameter name ``compiled`` do compile."""
-    if "compiled" in request.fixturenames:
-        return
-    import keras
-
-    compile_ = keras.Model.compile
-    eagerly = {"run_eagerly": True, "jit_compile": False}
-    monkeypatch.setattr(keras.Model, "compile", lambda self, *a, **k: compile_(self, *a, **{**k, **eagerly}))
+def eager(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests marked by the parameter name ``compiled`` do compile."""
+    with nullcontext() if "compiled" in request.fixturenames else eagerly():
+        yield
 
 
 @pytest.fixture(autouse=True, params=["fit", "epoch"] if os.environ.get("KERAS_BACKEND") == "jax" else ["fit"])

@@ -22,14 +22,9 @@ CLASSES = ("a", "b", "c")
 
 
 @pytest.fixture(autouse=True, params=["fit", "epoch"] if os.environ.get("KERAS_BACKEND") == "jax" else ["fit"])
-def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    import keras
-
+def loop(request: pytest.FixtureRequest, eager: None, monkeypatch: pytest.MonkeyPatch) -> str:
     from fer_bench.training.fit import train
 
-    compile_ = keras.Model.compile
-    eagerly = {"run_eagerly": True, "jit_compile": False}
-    monkeypatch.setattr(keras.Model, "compile", lambda self, *a, **k: compile_(self, *a, **{**k, **eagerly}))
     monkeypatch.setitem(train.__kwdefaults__, "loop", request.param)
     monkeypatch.setattr(resume, "SHARE", float("inf"))
     return request.param

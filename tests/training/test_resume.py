@@ -34,14 +34,9 @@ def after_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["fit", "epoch"] if os.environ.get("KERAS_BACKEND") == "jax" else ["fit"])
-def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    import keras
-
+def loop(request: pytest.FixtureRequest, eager: None, monkeypatch: pytest.MonkeyPatch) -> str:
     from fer_bench.training.fit import train
 
-    compile_ = keras.Model.compile
-    eagerly = {"run_eagerly": True, "jit_compile": False}
-    monkeypatch.setattr(keras.Model, "compile", lambda self, *a, **k: compile_(self, *a, **{**k, **eagerly}))
     monkeypatch.setitem(train.__kwdefaults__, "loop", request.param)
     return request.param
 
