@@ -27,6 +27,7 @@ COMMANDS = {
     "score": "score",
     "ensemble": "ensemble",
     "evaluate": "evaluate",
+    "export": "export",
     "list": "runners",
     "info": "runners",
     "new-runner": "runners",

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from ..errors import InputError, brief
 from .archives import ARCHIVE_SUFFIXES
 from .csv_text import LONGEST_LINE
+from .decoding import begins_as_image, suffixes
 from .fer2013 import CSV_NAMES
 from .names import emotion, usage_code
 from .parts import part_in
-from .pictures import begins_as_image, suffixes
 from .pixels import PIXELS
 from .tree import Tree, counted
 

@@ -12,11 +12,12 @@ import numpy as np
 from ..errors import InputError, brief
 from .beside import check_beside
 from .dataset import EMOTIONS, USAGES
+from .decoding import MAX_IMAGE_BYTES
 from .fer2013 import STRICT, Faces, Reading
 from .labels import folder_number, folder_word
 from .names import MOST_CLASSES, check_names, emotion, merged_classes, subject_names, usage_code
 from .parts import part_in, parts_told
-from .pictures import MAX_IMAGE_BYTES, Pictures
+from .pictures import Pictures
 from .tree import Tree, counted
 
 #: What names the subject in an image folder: a folder of its own inside that of the emotion.

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import IMAGE_SIZE
-from .pictures import MAX_IMAGE_BYTES, Pictures
+from .decoding import MAX_IMAGE_BYTES
+from .pictures import Pictures
 from .pixels import PIXELS, PixelError, parse_pixels
 
 if TYPE_CHECKING:

@@ -156,6 +156,13 @@ class KerasRunner(Runner):
         self._model.load_weights(path)
 
     @property
+    def keras_model(self) -> keras.Model:
+        """What was trained or loaded: (N, 48, 48, 1) uint8 -> (N, classes) float32. RuntimeError before that."""
+        if self._model is None:
+            raise RuntimeError(f"{type(self).__name__}.keras_model before fit or load")
+        return self._model
+
+    @property
     def _packages(self) -> set[str]:
         """Whose registered layers a model of this runner may hold: ours and those of its own package."""
         return {cls.__module__.partition(".")[0] for cls in type(self).__mro__ if issubclass(cls, KerasRunner)}

@@ -11,11 +11,23 @@ from click.testing import CliRunner
 from fer_bench.cli import main
 
 #: Options whose value nobody can offer: the user makes it up.
-FREE = {"--name", "--note", "--subject", "--merge", "--classes", "--fail-if-worse"}
+FREE = {"--name", "--note", "--subject", "--merge", "--classes", "--fail-if-worse", "--row"}
 #: Commands that read records, and so may need a plugin's runners.
-READERS = {"run", "report", "compare", "score", "ensemble", "evaluate", "list", "info", "doctor", "new-runner"}
+READERS = {
+    "run",
+    "report",
+    "compare",
+    "score",
+    "ensemble",
+    "evaluate",
+    "export",
+    "list",
+    "info",
+    "doctor",
+    "new-runner",
+}
 #: Commands that write into a folder of the user's.
-WRITERS = {"run", "report", "score", "ensemble", "evaluate", "data audit", "data export", "new-runner"}
+WRITERS = {"run", "report", "score", "ensemble", "evaluate", "export", "data audit", "data export", "new-runner"}
 NUMBERS = click.types.IntParamType | click.types.FloatParamType | click.types.BoolParamType | click.Choice
 
 

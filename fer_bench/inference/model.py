@@ -1,0 +1,88 @@
+"""What answers: the model that comes with the package, an exported file, or a trained run, all asked alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import InputError
+from . import onnx_model
+
+
+class Model(Protocol):
+    """What says of faces how probable each emotion is.
+
+    Attributes:
+        name: as rows name it.
+        classes: the emotions, in the order of the outputs.
+        key: of the run that it was trained in; "" where nobody knows.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    key: str
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """(N, 48, 48) uint8 gray -> (N, classes) float32, each row summing to one."""
+        ...
+
+    def close(self) -> None:
+        """Ends what the model keeps: a process, a session."""
+        ...
+
+
+def open_model(
+    name: str | None = None,
+    *,
+    results: str | Path = "results",
+    plugins: Sequence[str] = (),
+    threads: int | None = None,
+    device: str = "auto",
+    backend: str = "auto",
+    tell: Callable[[str], None] = lambda line: None,
+) -> Model:
+    """A model by its name.
+
+    Args:
+        name: None: the one that comes with the package. The path of an ``.onnx`` file that ``fer-bench export`` wrote.
+            Else a run of the results folder that has kept its model, as ``fer-bench evaluate`` names it: a runner
+            ("svm"), with its recipe where it ran with several ("mlp:tuned"), a run's key or its folder. A run answers
+            from a process of its own, which ends with ``close`` or with this one.
+        results: the results folder.
+        plugins: modules or files that register runners, which enter only the process of a run.
+        threads: of the computation; two for a file, all cores for a run where None.
+        device: of a run: "auto", "cpu", "gpu" or "gpu:N", and ``backend`` that computes under Keras; files are run on
+            the processor.
+        tell: takes a line for each record that can't be read, and each plugin that can't be used.
+
+    Raises:
+        InputError: no such model, several of that name, or one that can't be used.
+        RunError: the process of a run crashed, or ran out of memory.
+
+    >>> model = open_model("mlp:tuned")  # doctest: +SKIP
+    >>> model(np.zeros((2, 48, 48), np.uint8)).shape  # doctest: +SKIP
+    (2, 7)
+    """
+    if name is None:
+        return onnx_model.shipped(threads)
+    if name.lower().endswith(".onnx"):
+        return onnx_model.read(Path(name), threads)
+    from .stored import open_run
+
+    return open_run(name, Path(results), plugins, tell, threads=threads, device=device, backend=backend)
+
+
+def told_apart(models: Sequence[Model]) -> list[str]:
+    """The names of several models, each once: with the digits of its run's key where two have the same.
+
+    Raises InputError where one is given twice.
+    """
+    names = [model.name for model in models]
+    names = [f"{m.name} ({m.key[:8]})" if names.count(m.name) > 1 and m.key else m.name for m in models]
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        raise InputError(f"the model {twice} is given twice; leave one of them out")
+    return names
