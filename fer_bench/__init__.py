@@ -30,6 +30,10 @@ _HOMES = {
     "leaderboards": "board.ranking",
     "compare": "board.comparison",
     "Store": "records.store",
+    "predict": "inference.predict",
+    "open_model": "inference.model",
+    "Row": "inference.face",
+    "Box": "inference.face",
 }
 #: Names that stand for modules.
 _MODULES = {"registry": "api.registry", "select": "board.select"}

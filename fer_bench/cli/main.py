@@ -27,6 +27,7 @@ COMMANDS = {
     "score": "score",
     "ensemble": "ensemble",
     "evaluate": "evaluate",
+    "predict": "predict",
     "export": "export",
     "list": "runners",
     "info": "runners",

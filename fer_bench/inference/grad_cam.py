@@ -59,20 +59,29 @@ def cut(model: keras.Model) -> tuple[Preprocess, keras.Model, keras.Model] | Non
     core = model.layers[-1]
     if preprocess is None or not isinstance(core, keras.Model):
         return None
-    spatial = [layer for layer in core.layers if _sides(layer) > 1 and not isinstance(layer, keras.layers.InputLayer)]
-    if not spatial:
+    features = _features(core.outputs[0])
+    if features is None:
         return None
-    try:
-        last = spatial[-1].output
-        return preprocess, keras.Model(core.inputs, last), keras.Model(last, core.outputs[0])
-    except ValueError:  # a branch goes past the layer
-        return None
+    return preprocess, keras.Model(core.inputs, features), keras.Model(features, core.outputs[0])
 
 
-def _sides(layer: keras.layers.Layer) -> int:
-    """The shorter side of what a layer gives, in features; 0 where that is no image."""
-    shape = getattr(getattr(layer, "output", None), "shape", ())
-    return min(shape[1:3]) if len(shape) == 4 and None not in shape[1:3] else 0
+def _features(tensor: Any) -> Any:
+    """What goes into the output ``tensor`` as (N, H, W, C), and before dropout and pooling, which make it coarser.
+
+    None where there is nothing of that form, or where several branches come together behind it.
+    """
+    from keras import layers
+
+    coarser = (layers.MaxPooling2D, layers.AveragePooling2D, layers.Dropout, layers.SpatialDropout2D)
+    while True:
+        operation, node, _ = tensor._keras_history
+        spatial = len(tensor.shape) == 4 and None not in tensor.shape[1:3] and min(tensor.shape[1:3]) > 1
+        if spatial and not isinstance(operation, coarser):
+            return None if isinstance(operation, layers.InputLayer) else tensor
+        before = operation._inbound_nodes[node].input_tensors
+        if len(before) != 1:  # the model's input, or a branch
+            return None
+        tensor = before[0]
 
 
 def _gradient(head: keras.Model, features: np.ndarray, column: int) -> np.ndarray:

@@ -85,6 +85,8 @@ def _answer(runner: Runner, classes: int, call: str, images: np.ndarray) -> np.n
     word, _, column = call.partition(" ")
     if word == PREDICT:
         return valid_probabilities(runner, images, classes)
+    if not isinstance(runner, KerasRunner):
+        return None
     from .grad_cam import grad_cam
 
     return grad_cam(runner, images[0], int(column))

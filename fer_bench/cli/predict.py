@@ -1,0 +1,280 @@
+"""``fer-bench predict``: what emotions the faces in pictures, videos and before a camera show."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import InputError
+from . import values
+from .command import Command, tell_unreadable
+from .options import BACKEND_OPTION, DEVICE_OPTION, PLUGIN_OPTION, RESULTS_OPTION, load_plugins
+from .say import note, say
+
+if TYPE_CHECKING:
+    from ..inference.annotate import Annotated
+    from ..inference.csv_file import CsvFile
+    from ..inference.explain import Sheet
+    from ..inference.model import Model
+    from ..inference.predict import Answer
+
+
+@click.command(cls=Command, epilog="Example: fer-bench predict holiday.jpg --annotate holiday-faces.jpg")
+@click.argument("sources", metavar="[SOURCE]...", type=values.FILE, nargs=-1)
+@click.option("--camera", type=click.IntRange(0), metavar="N", help="Watch a camera, 0 for the first, until Ctrl-C.")
+@click.option(
+    "--model",
+    "models",
+    type=values.SYSTEM,
+    multiple=True,
+    metavar="FILE.onnx|RUN",
+    help="An exported file, or a trained run as evaluate names it; several are asked side by side. [default: the "
+    "model that comes with fer-bench]",
+)
+@click.option(
+    "--faces",
+    type=click.Choice(["auto", "all", "largest", "none"]),
+    default="auto",
+    show_default=True,
+    help="Which faces count; none: the picture is the face; auto: none where it is 48 x 48 or a face by itself, else "
+    "all.",
+)
+@click.option(
+    "--detector", type=click.Choice(["haar", "yunet"]), default="haar", show_default=True, help="What finds faces."
+)
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Of a video, one frame of so many.")
+@click.option(
+    "--smooth",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Of a video, the mean over the last N frames that showed a face.",
+)
+@click.option("--csv", "csv_path", type=values.FILE, help="Write rows into this file, line by line, not to stdout.")
+@click.option(
+    "--annotate",
+    type=values.FILE,
+    help="Write the picture or video with boxes and labels; a folder for those of several sources.",
+)
+@click.option("--explain", type=values.FILE, help="Write a PNG that shows by which parts of a face a model decided.")
+@RESULTS_OPTION
+@DEVICE_OPTION
+@BACKEND_OPTION
+@click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: 2 for a file, all cores for a run]")
+@PLUGIN_OPTION
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--json", "as_json", is_flag=True, help="Print rows as JSON.")
+def predict_command(
+    sources: tuple[str, ...],
+    camera: int | None,
+    models: tuple[str, ...],
+    faces: str,
+    detector: str,
+    every: int,
+    smooth: int | None,
+    csv_path: str | None,
+    annotate: str | None,
+    explain: str | None,
+    results: str,
+    device: str,
+    backend: str,
+    threads: int | None,
+    plugins: tuple[str, ...],
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Say which emotions the faces in pictures show.
+
+    SOURCE is an image, a video, a folder of them, or an address (https://...). Each face gets a row with the
+    probability of each emotion. A picture without a face is a row that says so.
+
+    Nothing leaves this machine, and nothing is kept but the files that you name.
+
+    Exit codes: 0 all went well, 1 a model's process failed, 2 wrong input, or a source that could not be read.
+    """
+    from ..inference.faces import FaceFinder
+    from ..inference.predict import BATCH, answers
+    from ..inference.sources import open_sources
+
+    check_words(sources, camera, csv_path, annotate, explain, force)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is written is closed, too
+    finder = FaceFinder(faces, detector)
+    pictures = open_sources(sources, camera=camera, every=every, note=note)
+    with ExitStack() as stack:
+        asked, names = opened(stack, models, results, plugins, threads, device, backend)
+        outputs = Outputs(stack, asked, names, csv_path, annotate, explain, force, as_json)
+        found = answers(pictures, asked, finder, batch=BATCH if camera is None else 1)
+        if smooth:
+            from ..inference.smooth import smoothed
+
+            found = smoothed(found, smooth)
+        for answer in found:
+            outputs.take(answer)
+    if outputs.unread:
+        sys.exit(2)
+
+
+def check_words(
+    sources: Sequence[str],
+    camera: int | None,
+    csv_path: str | None,
+    annotate: str | None,
+    explain: str | None,
+    force: bool,
+) -> None:
+    """Raises InputError for what can't be meant so, before anything is opened."""
+    from ..inference.annotate import PICTURES, VIDEOS
+    from ..inference.csv_file import check_place
+
+    if not sources and camera is None:
+        raise InputError("nothing to look at: name pictures, videos, folders or addresses, or a --camera")
+    if explain is not None:
+        if not explain.lower().endswith(".png"):
+            raise InputError(f"--explain {explain}: a picture is written; name a file ending in .png")
+        check_place(Path(explain), force)
+    if csv_path is not None:
+        check_place(Path(csv_path), force)
+    several = len(sources) + (camera is not None) > 1 or any(Path(source).is_dir() for source in sources)
+    if annotate is not None and Path(annotate).suffix.lower() in (*PICTURES, *VIDEOS) and several:
+        raise InputError(f"--annotate {annotate}: one file, and several sources; name a folder")
+    given = [Path(path).resolve() for path in (csv_path, annotate, explain) if path is not None]
+    read = [Path(source).resolve() for source in sources]
+    if len(set(given)) < len(given) or (both := set(given) & set(read)):
+        raise InputError(
+            f"{next(iter(both))}: is read, and would be written" if len(set(given)) == len(given) else
+            "--csv, --annotate and --explain name one file; each wants its own"
+        )  # fmt: skip
+
+
+def opened(
+    stack: ExitStack,
+    given: Sequence[str],
+    results: str,
+    plugins: tuple[str, ...],
+    threads: int | None,
+    device: str,
+    backend: str,
+) -> tuple[list[Model], list[str]]:
+    """The models, each closed with ``stack``, and their names, each once."""
+    from ..inference.model import open_model, told_apart
+
+    if any(not name.lower().endswith(".onnx") for name in given):
+        load_plugins(plugins)
+    elif plugins:
+        raise InputError("--plugin: registers runners, and no --model names a run")
+    tell: Callable[[str], None] = lambda line: tell_unreadable([line])  # noqa: E731
+    models: list[Model] = []
+    for name in given or (None,):
+        model = open_model(
+            name, results=results, plugins=plugins, threads=threads, device=device, backend=backend, tell=tell
+        )
+        if name is not None:
+            stack.enter_context(closing(model))
+        models.append(model)
+    return models, told_apart(models)
+
+
+class Outputs:
+    """Everything that is made of answers: what is printed, and the files that were asked for."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        models: Sequence[Model],
+        names: Sequence[str],
+        csv_path: str | None,
+        annotate: str | None,
+        explain: str | None,
+        force: bool,
+        as_json: bool,
+    ) -> None:
+        """Opens them; ``stack`` closes them, whatever happens."""
+        from .answers_shown import Progress, shown_as
+
+        self.models, self.names, self.unread, self.as_json = models, names, 0, as_json
+        self.shown = shown_as(as_json, csv_path is not None)
+        self.progress = Progress(shown=as_json or csv_path is None)
+        self.csv: CsvFile | None = None
+        self.annotated: Annotated | None = None
+        self.sheet: Sheet | None = None
+        self.explain = explain
+        stack.callback(self.shown.end)
+        stack.callback(self._say_files)
+        if csv_path is not None:
+            from ..inference.csv_file import CsvFile
+
+            classes = dict.fromkeys(name for model in models for name in model.classes)
+            self.csv = stack.enter_context(CsvFile(Path(csv_path), list(classes), force))
+        if annotate is not None:
+            from ..inference.annotate import Annotated
+
+            self.annotated = stack.enter_context(Annotated(Path(annotate), models, names, force))
+        if explain is not None:
+            from ..inference.explain import Sheet
+
+            self.sheet = Sheet(models, names)
+            stack.callback(self._write_sheet)
+        stack.callback(self.progress.end)
+
+    def take(self, answer: Answer) -> None:
+        """Shows and writes what is said of one picture."""
+        from ..inference.face import Unreadable
+        from ..inference.predict import rows_of
+
+        rows = rows_of(answer, self.models, self.names)
+        if isinstance(answer.picture, Unreadable):
+            self.unread += 1
+            say(f"{answer.picture.source}: {answer.picture.reason}")
+        else:
+            self.progress.looked()
+        if self.csv is not None:
+            self.csv.write(rows)
+        if self.as_json or not isinstance(answer.picture, Unreadable):  # else it has been said
+            self.shown.show(rows)
+        if self.annotated is not None:
+            self.annotated.add(answer)
+        if self.sheet is not None:
+            for title, place in _titles(answer):
+                said = [one[place] for one in answer.probabilities]
+                self.sheet.add(answer.faces[place], said, title)
+
+    def _write_sheet(self) -> None:
+        from ..files import durable
+
+        assert self.sheet is not None
+        assert self.explain is not None
+        content = self.sheet.png()
+        if content is None:
+            note(f"{self.explain}: not written, for there is no face to explain")
+            return
+        durable.write(Path(self.explain), content)
+        left = f"; {self.sheet.left_out:,} more faces are left out" if self.sheet.left_out else ""
+        note(f"explained in {self.explain}{left}")
+
+    def _say_files(self) -> None:
+        if self.csv is not None:
+            note(f"{self.csv.rows:,} rows in {self.csv.path}" if self.csv.rows else f"nothing for {self.csv.path}")
+        if self.annotated is not None:
+            paths = self.annotated.written
+            note(
+                f"drawn: {paths[0]}{f' and {len(paths) - 1:,} more' if len(paths) > 1 else ''}"
+                if paths
+                else "drawn: none"
+            )
+
+
+def _titles(answer: Answer) -> Iterator[tuple[str, int]]:
+    """What stands below each face on the sheet of explanations, and the face's place."""
+    from ..inference.face import Unreadable
+
+    if isinstance(answer.picture, Unreadable):
+        return
+    name = Path(answer.picture.source).name[-24:]
+    frame = "" if answer.picture.frame is None else f", {answer.picture.frame}"
+    for place in range(len(answer.faces)):
+        yield f"{name}{frame}{f', face {place + 1}' if len(answer.faces) > 1 else ''}", place
