@@ -1,0 +1,163 @@
+"""The page in the browser: a picture or a camera, the faces in it, and what a model says of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from ..errors import InputError
+from ..inference.faces import FACES
+from ..inference.model import Model
+from . import draw
+from .figures import offered
+from .look import Looker, content_of
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: it asks its maker's server for news else
+import gradio as gr
+
+TITLE = "Which emotion does a model see in a face?"
+#: Bytes of a picture; a phone's have 3 to 12 million.
+MOST_BYTES = 20_000_000
+#: Seconds between looks for files of pictures, and after which they are deleted; the browser has long shown them then.
+DELETE_EVERY, DELETE_AFTER = 30, 60
+#: Seconds between frames of a camera at least. A frame that comes while one is looked at takes the place of another.
+FRAME_EVERY = 0.25
+#: Browsers whose cameras are looked at, at a time, and browsers whose pictures are in memory.
+CAMERAS, VISITORS = 4, 20
+POLICIES = {
+    "auto": "Find the faces; a picture that is one face counts as it is",
+    "all": "All faces that are found",
+    "largest": "The largest face",
+    "none": "The whole picture is the face",
+}
+HERE = "Nothing leaves this computer, and nothing is kept"
+ELSEWHERE = "Your picture goes to the computer that serves this page, and to no other; nothing is kept there"
+#: What the page is launched with, wherever: nothing of it comes from elsewhere, and nothing goes there.
+LAUNCH: dict[str, Any] = {
+    "share": False,
+    "ssr_mode": False,
+    "mcp_server": False,
+    "pwa": False,
+    "run_history": False,
+    "enable_monitoring": False,
+    "footer_links": [],
+    "max_file_size": MOST_BYTES,
+    "state_session_capacity": VISITORS,
+    "quiet": True,
+    "theme": gr.themes.Default(
+        primary_hue="indigo",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    ),
+    "css": resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
+}
+
+
+def page(models: Sequence[Model], *, faces: str = "auto", detector: str = "haar", here: bool = True) -> gr.Blocks:
+    """The page for some models, to be launched with ``LAUNCH``.
+
+    Args:
+        models: those to choose from, the first one chosen.
+        faces: which faces count at first, one of ``inference.faces.FACES``.
+        detector: that finds them, one of ``inference.faces.DETECTORS``.
+        here: whether the page is only for the computer that serves it, and says so.
+
+    Raises:
+        InputError: a model is given twice, gives figures that make no sense, or the detector can't be used.
+    """
+    choices = offered(models)
+    looker = Looker(choices, detector)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_AFTER)) as blocks:
+        gr.HTML(_heading(HERE if here else ELSEWHERE))
+        with gr.Row():
+            model = gr.Dropdown([(one.label, one.name) for one in choices], value=choices[0].name, label="Model")
+            policy = gr.Dropdown([(POLICIES[one], one) for one in FACES], value=faces, label="Faces")
+        with gr.Tab("Picture"):
+            _picture(looker, model, policy)
+        with gr.Tab("Webcam, live"):
+            _camera(looker, model, policy)
+        about = gr.HTML(draw.about(choices[0]), elem_id="about")
+        model.change(
+            lambda name: draw.about(looker.models[name]), model, about, show_progress="hidden", api_visibility="private"
+        )
+    return blocks
+
+
+def _picture(looker: Looker, model: gr.Dropdown, policy: gr.Dropdown) -> None:
+    """The tab for pictures: files that are dropped, snapshots, what is pasted."""
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            picture = gr.Image(
+                label="Drop a picture, take a snapshot, or paste one",
+                sources=["upload", "webcam", "clipboard"],
+                height=320,
+                buttons=[],
+                elem_id="picture",
+            )
+            why = gr.Button("Show where the model looks", interactive=False, elem_id="why")
+        with gr.Column(scale=3, min_width=300):
+            result = gr.HTML(elem_id="result")
+    seen = gr.State(None)  # the picture's bytes and name: its file is deleted before long
+
+    def take(payload: Mapping[str, Any] | None, name: str, chosen: str) -> tuple[Any, ...]:
+        if payload is None:
+            return None, "", gr.Button(interactive=False)
+        try:
+            given = content_of(payload)
+        except InputError as error:
+            return None, draw.problem(str(error)), gr.Button(interactive=False)
+        return given, looker.look(*given, name, chosen), gr.Button(interactive=True)
+
+    def again(given: tuple[bytes, str] | None, name: str, chosen: str) -> str:
+        return looker.look(*given, name, chosen) if given else ""
+
+    def explain(given: tuple[bytes, str] | None, name: str, chosen: str) -> str:
+        return looker.look(*given, name, chosen, explained=True) if given else ""
+
+    # Without gradio's own reading of the file: that knows fewer kinds, and meets a damaged one with a traceback.
+    own: dict[str, Any] = {"preprocess": False, "api_visibility": "private", "show_progress_on": result}
+    picture.change(take, [picture, model, policy], [seen, result, why], **own)
+    for choice in (model, policy):
+        choice.change(again, [seen, model, policy], result, **own)
+    why.click(explain, [seen, model, policy], result, **own)
+
+
+def _camera(looker: Looker, model: gr.Dropdown, policy: gr.Dropdown) -> None:
+    """The tab for a camera, whose frames are looked at as they come; those that come too fast are dropped."""
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            camera = gr.Image(
+                label="Webcam", sources=["webcam"], streaming=True, height=320, buttons=[], elem_id="camera"
+            )
+        with gr.Column(scale=3, min_width=300):
+            result = gr.HTML(elem_id="live")
+
+    def watch(payload: Mapping[str, Any] | None, name: str, chosen: str) -> Any:
+        if payload is None:
+            return gr.skip()
+        try:
+            said = looker.glance(content_of(payload)[0], name, chosen)
+        except InputError as error:
+            said = draw.problem(str(error))
+        return gr.skip() if said is None else said
+
+    camera.stream(
+        watch,
+        [camera, model, policy],
+        result,
+        preprocess=False,
+        api_visibility="private",
+        show_progress="hidden",
+        stream_every=FRAME_EVERY,
+        concurrency_limit=CAMERAS,
+    )
+
+
+def _heading(privacy: str) -> str:
+    return (
+        f"<h1>{TITLE}</h1><p>Give it a picture: it finds the faces, and says how probable a model holds each emotion."
+        f"</p><p class='privacy'>{privacy}: the picture's file is deleted within two minutes, and what is in memory"
+        " goes with the program.</p>"
+    )
