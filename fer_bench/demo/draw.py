@@ -62,6 +62,16 @@ def result(picture: Picture, faces: Sequence[Face], model: str, explained: bool)
     )
 
 
+def heading(title: str, privacy: str) -> str:
+    """What the page is, and what becomes of pictures."""
+    return _rendered("heading", title=title, privacy=privacy)
+
+
+def hint(text: str) -> str:
+    """Where there is nothing yet, what will be there."""
+    return _rendered("hint", text=text)
+
+
 def problem(message: str) -> str:
     """What went wrong, in a line."""
     return _rendered("problem", message=message)

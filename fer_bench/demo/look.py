@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -72,20 +71,24 @@ class Looker:
         return draw.result(picture, faces, one.name, explained)
 
 
-def content_of(payload: Mapping[str, Any]) -> tuple[bytes, str]:
+def content_of(payload: Mapping[str, Any], uploads: Path) -> tuple[bytes, str]:
     """The bytes of a picture that the browser sent, and its file's name.
 
     Args:
-        payload: gradio's account of an image, whose path it has found to be one of its uploads; or a data address.
+        payload: what a browser says of an image, in gradio's form: a file that it has uploaded, or a data address.
+        uploads: the folder of uploads. Whoever makes up a request could name any other file.
 
     Raises:
-        InputError: the file is gone, or the address holds no data.
+        InputError: the file is gone, or none that was uploaded, or the address holds no data.
     """
     name = Path(payload.get("orig_name") or "picture").name
     head, comma, data = (payload.get("url") or "").partition(";base64,")
     try:
         if comma and head.startswith("data:"):
             return base64.b64decode(data, validate=True), name
-        return Path(payload["path"]).read_bytes(), name
-    except (binascii.Error, OSError, KeyError, TypeError):
-        raise InputError("the picture did not arrive; give it once more") from None
+        path = Path(payload["path"]).resolve()
+        if path.is_relative_to(uploads.resolve()):
+            return path.read_bytes(), name
+    except (ValueError, OSError, KeyError, TypeError, AttributeError):  # the request may be anything
+        pass
+    raise InputError("the picture did not arrive; give it once more")
