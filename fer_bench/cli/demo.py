@@ -72,6 +72,7 @@ def demo_command(
 
     if importlib.util.find_spec("gradio") is None:
         raise InputError("the page needs gradio: pip install 'fer-bench[demo]'")
+    from ..demo.look import Looker
     from ..demo.serve import free_port, is_here, serve
     from ..inference.model import open_model
 
@@ -89,4 +90,4 @@ def demo_command(
                 warn([f"it listens at {host}: whoever reaches this computer can use it"])
             note("Ctrl-C ends it")
 
-        serve(models, faces=faces, detector=detector, host=host, port=port, browser=not no_browser, ready=ready)
+        serve(Looker(models, detector), faces=faces, host=host, port=port, browser=not no_browser, ready=ready)

@@ -12,21 +12,34 @@ from ..errors import InputError, RunError
 from ..inference.explain import heat
 from ..inference.face import Picture
 from ..inference.faces import FACES, FaceFinder
+from ..inference.model import Model
 from ..inference.pictures import read_picture
 from ..inference.predict import answers
 from . import draw
-from .figures import Offered
+from .figures import Offered, offered
 
 #: Faces of one picture whose explanation is computed: with some models each takes a second.
 MOST_EXPLAINED = 8
 
 
 class Looker:
-    """Answers about pictures, one at a time: neither detectors nor the processor gain by more."""
+    """Answers about pictures, one at a time: neither detectors nor the processor gain by more.
 
-    def __init__(self, models: Sequence[Offered], detector: str) -> None:
-        """Raises InputError where the detector can't be used."""
-        self.models = {one.name: one for one in models}
+    Attributes:
+        models: those to choose from, by the names that the page has for them.
+    """
+
+    def __init__(self, models: Sequence[Model], detector: str = "haar") -> None:
+        """Finds out what there is to say of the models.
+
+        Args:
+            models: those to choose from, in their order.
+            detector: that finds faces, one of ``inference.faces.DETECTORS``.
+
+        Raises:
+            InputError: a model is given twice, gives figures that make no sense, or the detector can't be used.
+        """
+        self.models = {one.name: one for one in offered(models)}
         self._finders = {policy: FaceFinder(policy, detector) for policy in FACES}
         self._turn = threading.Lock()
 
@@ -51,6 +64,10 @@ class Looker:
             return self._looked(content, "camera", name, policy, False)
         finally:
             self._turn.release()
+
+    def end(self) -> None:
+        """Waits until nothing is looked at; nothing is any more: a program must not end within a detector's code."""
+        self._turn.acquire()
 
     def _looked(self, content: bytes, where: str, name: str, policy: str, explained: bool) -> str:
         try:

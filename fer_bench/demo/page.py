@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from ..inference.faces import FACES
-from ..inference.model import Model
 from . import draw
-from .figures import offered
 from .guard import Guard
 from .look import Looker, content_of
 
@@ -62,20 +60,15 @@ LAUNCH: dict[str, Any] = {
 }
 
 
-def page(models: Sequence[Model], *, faces: str = "auto", detector: str = "haar", here: bool = True) -> gr.Blocks:
-    """The page for some models, to be launched with ``LAUNCH``.
+def page(looker: Looker, *, faces: str = "auto", here: bool = True) -> gr.Blocks:
+    """The page, to be launched with ``LAUNCH``.
 
     Args:
-        models: those to choose from, the first one chosen.
+        looker: what answers; the first of its models is chosen at first.
         faces: which faces count at first, one of ``inference.faces.FACES``.
-        detector: that finds them, one of ``inference.faces.DETECTORS``.
         here: whether the page is only for the computer that serves it, and says so.
-
-    Raises:
-        InputError: a model is given twice, gives figures that make no sense, or the detector can't be used.
     """
-    choices = offered(models)
-    looker = Looker(choices, detector)
+    choices = list(looker.models.values())
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_AFTER)) as blocks:
         gr.HTML(draw.heading(TITLE, HERE if here else ELSEWHERE), **PLAIN)
         with gr.Row():

@@ -7,21 +7,20 @@ import ipaddress
 import os
 import socket
 import tempfile
-import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 
 from ..errors import InputError
-from ..inference.model import Model
+from .look import Looker
 
 #: Where gradio keeps the files that browsers send.
 UPLOADS = "GRADIO_TEMP_DIR"
 
 
 def serve(
-    models: Sequence[Model],
+    looker: Looker,
     *,
     faces: str,
-    detector: str,
     host: str,
     port: int,
     browser: bool,
@@ -30,16 +29,15 @@ def serve(
     """Serves the page until KeyboardInterrupt, and removes what browsers have sent.
 
     Args:
-        models: those to choose from.
+        looker: what answers.
         faces: which faces count at first.
-        detector: that finds them.
         host: the address to listen at.
         port: to listen at, one that ``free_port`` has found.
         browser: whether to open the page in a browser.
         ready: is called with the page's address once it can be opened.
 
     Raises:
-        InputError: see ``page.page``; the port has been taken meanwhile.
+        InputError: the port has been taken meanwhile.
     """
     with tempfile.TemporaryDirectory(prefix="fer-bench-demo-", ignore_cleanup_errors=True) as uploads:
         os.environ[UPLOADS] = uploads
@@ -49,7 +47,7 @@ def serve(
         )
         from .page import LAUNCH, page
 
-        blocks = page(models, faces=faces, detector=detector, here=is_here(host))
+        blocks = page(looker, faces=faces, here=is_here(host))
         try:
             _, address, _ = blocks.launch(
                 server_name=f"[{host}]" if ":" in host else host,
@@ -62,9 +60,11 @@ def serve(
             raise InputError(f"{host}, port {port}: the page can't be served there ({error})") from None
         try:
             ready(address)
-            threading.Event().wait()
+            while True:
+                time.sleep(60)
         finally:
             blocks.close(verbose=False)
+            looker.end()
 
 
 def free_port(host: str, port: int) -> int:
