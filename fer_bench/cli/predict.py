@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -114,7 +115,8 @@ def predict_command(
 
             found = smoothed(found, smooth)
         for answer in found:
-            outputs.take(answer)
+            with uninterrupted():  # so that no row is half printed, or in one file alone
+                outputs.take(answer)
     if outputs.unread:
         sys.exit(2)
 
@@ -149,6 +151,26 @@ def check_words(
             f"{next(iter(both))}: is read, and would be written" if len(set(given)) == len(given) else
             "--csv, --annotate and --explain name one file; each wants its own"
         )  # fmt: skip
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Puts Ctrl-C and SIGTERM off until what stands inside is done; the second one is not put off."""
+    came: list[int] = []
+
+    def later(sign: int, frame: FrameType | None) -> None:
+        came.append(sign)
+        if len(came) > 1:
+            raise KeyboardInterrupt
+
+    before = {sign: signal.signal(sign, later) for sign in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def opened(
@@ -257,15 +279,10 @@ class Outputs:
         note(f"explained in {self.explain}{left}")
 
     def _say_files(self) -> None:
-        if self.csv is not None:
-            note(f"{self.csv.rows:,} rows in {self.csv.path}" if self.csv.rows else f"nothing for {self.csv.path}")
-        if self.annotated is not None:
-            paths = self.annotated.written
-            note(
-                f"drawn: {paths[0]}{f' and {len(paths) - 1:,} more' if len(paths) > 1 else ''}"
-                if paths
-                else "drawn: none"
-            )
+        if self.csv is not None and self.csv.rows:
+            note(f"{self.csv.rows:,} rows in {self.csv.path}")
+        if self.annotated is not None and (paths := self.annotated.written):
+            note(f"drawn: {paths[0]}{f' and {len(paths) - 1:,} more' if len(paths) > 1 else ''}")
 
 
 def _titles(answer: Answer) -> Iterator[tuple[str, int]]:

@@ -14,7 +14,7 @@ LEAST = 8 << 30
 
 
 @contextmanager
-def limited(more: int | None = None) -> Iterator[None]:
+def limited(more: int | None = None, gpu: bool = True) -> Iterator[None]:
     """Inside, this process can take ``more`` bytes beside what it has; what asks for more gets a MemoryError, or
     aborts.
 
@@ -23,12 +23,13 @@ def limited(more: int | None = None) -> Iterator[None]:
 
     Args:
         more: None for ``allowance()``.
+        gpu: False where nothing inside uses one, whatever the process may.
 
     Raises:
         MemoryError: raised inside; its message names the limit.
     """
     # What ``device.process_variables`` says to a worker on the processor.
-    if not sys.platform.startswith("linux") or os.environ.get("CUDA_VISIBLE_DEVICES") != "-1":
+    if not sys.platform.startswith("linux") or (gpu and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1"):
         yield
         return
     import resource
@@ -50,9 +51,16 @@ def limited(more: int | None = None) -> Iterator[None]:
 
 def allowance() -> int:
     """The bytes that a model from a file may take, with all that is computed with it."""
+    return max(LEAST, _total() // 2)
+
+
+def _total() -> int:
+    """Bytes of the machine's memory. Where the system tells them itself, nothing is imported, which would take time."""
+    if hasattr(os, "sysconf") and {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     import psutil
 
-    return max(LEAST, psutil.virtual_memory().total // 2)
+    return int(psutil.virtual_memory().total)
 
 
 def _data() -> int:

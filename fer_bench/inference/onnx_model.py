@@ -13,6 +13,7 @@ import numpy as np
 
 from ..data.dataset import IMAGE_SIZE
 from ..errors import InputError, brief
+from ..hardware.memory import limited
 from ..scores.probabilities import distributions
 from . import onnx_check
 
@@ -25,6 +26,8 @@ MOST_METADATA = 1 << 20
 KEY, SCHEMA = "fer_bench", 1
 INPUT, OUTPUT = "images", "probabilities"
 MOST_CLASSES, LONGEST_NAME = 100, 200
+#: Images that a model is tried on, under a limit of memory.
+TRIED = 2
 #: Cores that a prediction uses where nobody says.
 THREADS = 2
 EXPORT = "`fer-bench export RUN` writes files that are"
@@ -55,9 +58,10 @@ class OnnxModel:
         self.about = _about(onnx_check.check(content, where), where)
         self.name, self.classes = str(self.about["name"]), tuple(self.about["classes"])
         self.key = str(self.about.get("key") or "")
-        self._session = _session(content, where, threads or THREADS)
-        self._check_ends()
-        self(np.zeros((1, IMAGE_SIZE, IMAGE_SIZE), np.uint8))
+        with limited(gpu=False):
+            self._session = _session(content, where, threads or THREADS)
+            self._check_ends()
+            self(np.zeros((TRIED, IMAGE_SIZE, IMAGE_SIZE), np.uint8))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """(N, 48, 48) uint8 -> (N, classes) float32, each row summing to one.

@@ -20,6 +20,7 @@ READERS = {
     "score",
     "ensemble",
     "evaluate",
+    "predict",
     "export",
     "list",
     "info",
