@@ -81,7 +81,10 @@ def demo_command(
     with ExitStack() as stack:
         models, _ = opened(stack, names, results, plugins, threads, device, backend)
         if names:
-            models.append(open_model(threads=threads))
+            try:
+                models.append(open_model(threads=threads))
+            except InputError as error:  # those that are named can be shown without it
+                warn([str(error)])
 
         def ready(address: str) -> None:
             told = {"address": address, "models": [model.name for model in models]}

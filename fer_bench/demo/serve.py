@@ -63,6 +63,7 @@ def serve(
             while True:
                 time.sleep(60)
         finally:
+            blocks.server.force_exit = True  # pages that are open do not hold it up
             blocks.close(verbose=False)
             looker.end()
 
