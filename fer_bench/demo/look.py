@@ -98,14 +98,14 @@ def content_of(payload: Mapping[str, Any], uploads: Path) -> tuple[bytes, str]:
     Raises:
         InputError: the file is gone, or none that was uploaded, or the address holds no data.
     """
-    name = Path(payload.get("orig_name") or "picture").name
-    head, comma, data = (payload.get("url") or "").partition(";base64,")
     try:
+        name = Path(payload.get("orig_name") or "picture").name
+        head, comma, data = (payload.get("url") or "").partition(";base64,")
         if comma and head.startswith("data:"):
             return base64.b64decode(data, validate=True), name
         path = Path(payload["path"]).resolve()
         if path.is_relative_to(uploads.resolve()):
             return path.read_bytes(), name
-    except (ValueError, OSError, KeyError, TypeError, AttributeError):  # the request may be anything
+    except (ValueError, OSError, LookupError, TypeError, AttributeError):  # the request may be anything
         pass
     raise InputError("the picture did not arrive; give it once more")

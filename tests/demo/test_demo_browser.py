@@ -116,7 +116,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[
 def page(browser: Any, server: Server) -> Iterator[Any]:
     """The page as opened anew; no test may leave an error on its console, or have asked anybody else for anything."""
     browser.get("about:blank")
-    browser.get_log("performance")
+    for log in ("browser", "performance"):  # what the last page was at is given up
+        browser.get_log(log)
     sized(browser, 1280)
     browser.get(server.address)
     eventually(browser, lambda: find(browser, "#about h2").is_displayed())
@@ -176,7 +177,7 @@ def test_a_picture_gets_a_box_and_the_numbers_that_predict_gives(page: Any, serv
     assert [int(box.get_attribute(name)) for name in ("x", "y", "width", "height")] == [
         row.box.left, row.box.top, row.box.width, row.box.height,
     ]  # fmt: skip
-    assert find(page, "#result svg").get_attribute("viewBox") == "0 0 512 512"
+    assert find(page, "#result svg").get_dom_attribute("viewBox") == "0 0 512 512"
     widths = page.execute_script(
         "return [...document.querySelectorAll('#result .bar span')].map((bar) => bar.style.width)"
     )
@@ -254,6 +255,7 @@ def test_a_phone_scrolls_down_only_and_all_our_text_can_be_read(page: Any, folde
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
     page.refresh()
+    page.get_log("browser")  # what the page was at is given up
     sized(page, 390)
     eventually(page, lambda: find(page, "#about h2").is_displayed())
     give(page, folder / "astronaut.png")
