@@ -27,7 +27,6 @@ for needed in ("gradio", "selenium", "skimage"):
 from browsers import CONTRASTS, open_browser, sized  # noqa: E402
 from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.wait import WebDriverWait  # noqa: E402
 from skimage import data  # noqa: E402
 
@@ -138,16 +137,21 @@ def eventually(page: Any, holds: Callable[[], Any]) -> None:
     WebDriverWait(page, 60, poll_frequency=0.05, ignored_exceptions=(WebDriverException,)).until(lambda _: holds())
 
 
+def press(page: Any, within: str, word: str) -> None:
+    """A button with that word on it, once it is there."""
+    there = f"//{within}//button[contains(., '{word}')]"
+    eventually(page, lambda: page.find_element(By.XPATH, there).click() or True)
+
+
 def give(page: Any, path: Path) -> None:
-    find(page, "#picture input[type=file]").send_keys(str(path))
+    eventually(page, lambda: find(page, "#picture input[type=file]").send_keys(str(path)) or True)
 
 
 def choose(page: Any, label: str, option: str) -> None:
-    """By the keyboard, as who sees no mouse does."""
-    box = find(page, f"input[aria-label='{label}']")
-    box.send_keys(Keys.CONTROL, "a")
-    box.send_keys(option)
-    box.send_keys(Keys.ENTER)
+    find(page, f"input[aria-label='{label}']").click()
+    eventually(page, lambda: page.find_elements(By.CSS_SELECTOR, "[role=option]"))
+    (one,) = (found for found in page.find_elements(By.CSS_SELECTOR, "[role=option]") if option in found.text)
+    one.click()
 
 
 def bars(page: Any, within: str) -> dict[str, str]:
@@ -237,10 +241,9 @@ def test_what_is_no_picture_and_what_has_no_face_is_said_on_the_page(page: Any, 
 
 
 def test_a_camera_is_watched_live(page: Any):
-    page.find_element(By.XPATH, "//button[@role='tab'][contains(., 'Webcam')]").click()
-    for word in ("Access", "Record"):
-        there = f"//*[@id='camera']//button[contains(., '{word}')]"
-        eventually(page, lambda there=there: page.find_element(By.XPATH, there).click() or True)
+    press(page, "*[@role='tablist']", "Webcam")
+    press(page, "*[@id='camera']", "Access")
+    press(page, "*[@id='camera']", "Record")
     eventually(page, lambda: len(page.find_elements(By.CSS_SELECTOR, "#live rect.box")) == 1)
     box = find(page, "#live rect.box")
     assert 200 < float(box.get_attribute("x")) < 320  # where the face is, and not where it is in a mirror
