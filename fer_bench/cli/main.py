@@ -28,6 +28,7 @@ COMMANDS = {
     "ensemble": "ensemble",
     "evaluate": "evaluate",
     "predict": "predict",
+    "demo": "demo",
     "export": "export",
     "card": "card",
     "list": "runners",

@@ -21,6 +21,7 @@ READERS = {
     "ensemble",
     "evaluate",
     "predict",
+    "demo",
     "export",
     "list",
     "info",

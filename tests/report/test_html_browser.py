@@ -4,7 +4,6 @@ themes.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,48 +14,19 @@ from test_html import HOSTILE, costing, ranked, write
 from fer_bench.records.run_files import RunFiles
 from fer_bench.report import html
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[test]'")
-from selenium.common.exceptions import WebDriverException  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.wait import WebDriverWait  # noqa: E402
+pytest.importorskip("selenium", reason="needs selenium: pip install '.[test]'")
+from browsers import CONTRASTS, open_browser, sized
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900",
-)  # fmt: skip
 NAME = 'x<img src=x onerror="window.hacked=1">'
-
-#: Every text that can be seen, with the contrast of its colour to what is painted behind it.
-CONTRASTS = """
-const pen = Object.assign(document.createElement("canvas"), {width: 1, height: 1}).getContext("2d", {willReadFrequently: true});
-const rgba = (color) => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = color; pen.fillRect(0, 0, 1, 1); return [...pen.getImageData(0, 0, 1, 1).data]; };
-const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-  .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-const behind = (node) => { for (; node; node = node.parentElement) { const color = rgba(getComputedStyle(node).backgroundColor); if (color[3] === 255) return color; } return [255, 255, 255]; };
-const texts = [...document.querySelectorAll("body *")].filter((node) => node.checkVisibility() && !node.closest(".sr, .skip, option, script")
-  && [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim()));
-return texts.map((node) => {
-  const style = getComputedStyle(node);
-  const [a, b] = [light(rgba(node instanceof SVGElement ? style.fill : style.color)), light(behind(node))];
-  return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), node.textContent.slice(0, 60)];
-});
-"""
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    driver = shutil.which("chromedriver")
-    if not program or not driver:
-        pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    chromium = open_browser(tmp_path_factory.mktemp("profile"))
     yield chromium
     chromium.quit()
 
@@ -89,11 +59,6 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     yield browser
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     assert browser.execute_script("return window.hacked") is None
-
-
-def sized(browser: Any, width: int) -> None:
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def find(page: Any, selector: str) -> Any:
