@@ -35,7 +35,7 @@ def scored(
     """
     assert exported.test is not None
     job, training = run.record.job, run.record.training
-    labels, probabilities = dataset.labels[split.test], exported.test.astype(np.float16)  # as a run stores them
+    labels, probabilities = dataset.labels[split.test], exported.test  # float32, as their CSV would have them
     own = job_of(name, dataset, split, job.seed, probabilities)
     kept = "" if wanted.quantize == "none" else f", weights in {wanted.quantize}"
     record = named.record(
