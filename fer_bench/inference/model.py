@@ -80,7 +80,8 @@ def told_apart(models: Sequence[Model]) -> list[str]:
     Raises InputError where one is given twice.
     """
     names = [model.name for model in models]
-    for of in (lambda model: model.key[:8], lambda model: model.source):
+    key, file, path = (lambda m: m.key[:8]), (lambda m: Path(m.source).name), (lambda m: m.source)
+    for of in (key, file, path):
         names = [
             f"{model.name} ({of(model)})" if names.count(name) > 1 and of(model) else name
             for model, name in zip(models, names, strict=True)

@@ -234,6 +234,8 @@ def test_two_of_one_name_are_told_apart_by_their_keys(tmp_path, onnx_file):
     assert told_apart([one]) == ["linear"]
     assert told_apart([one, other]) == ["linear (abababab)", "linear (cdcdcdcd)"]
     copy = open_model(str(write_onnx(tmp_path / "copy.onnx")))
-    assert told_apart([one, copy]) == [f"linear ({onnx_file})", f"linear ({tmp_path / 'copy.onnx'})"]
+    assert told_apart([one, copy]) == ["linear (linear.onnx)", "linear (copy.onnx)"]
+    namesake = open_model(str(write_onnx(tmp_path / onnx_file.name)))
+    assert told_apart([one, namesake]) == [f"linear ({onnx_file})", f"linear ({namesake.source})"]
     with pytest.raises(InputError, match="given twice"):
         told_apart([one, one])
