@@ -27,6 +27,8 @@ GOALS = {
     ("augmentation", "48x48x1, batch 128", "`Augment`", "images/s"): Goal(ratio=3),
     ("svm", "SVC, fit and predict", "runner `svm`", "s"): Goal(ratio=7),
     ("start-up", "start-up", "`fer-bench --help`", "s"): Goal(limit=0.25),
+    ("predict: first answer", "a photograph", "`fer-bench predict astronaut.png`", "s"): Goal(limit=1.5),
+    ("predict: a video", "its length", "2,000 frames", "MB"): Goal(ratio=0.83),
 } | {
     ("training", name, "tuned", "images/s"): Goal(ratio=1.5)
     for name in ("mini-xception", "custom-cnn", "vgg19-full", "inception-v3")

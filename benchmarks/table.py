@@ -53,6 +53,16 @@ SUITES = (
     ),
     ("predict: throughput", "Prediction, images/s", "As above, 512 images."),
     ("start-up", "Start-up", ""),
+    (
+        "predict: first answer",
+        "First answer",
+        "The whole process, from a photograph with one face; the median of five.",
+    ),
+    (
+        "predict: a video",
+        "A video",
+        "On one core. Of the package `fer` the reading and asking alone is counted, of ours the whole process.",
+    ),
 )
 
 EQUAL = """\

@@ -61,10 +61,6 @@ def open_model(
     Raises:
         InputError: no such model, several of that name, or one that can't be used.
         RunError: the process of a run crashed, or ran out of memory.
-
-    >>> model = open_model("mlp:tuned")  # doctest: +SKIP
-    >>> model(np.zeros((2, 48, 48), np.uint8)).shape  # doctest: +SKIP
-    (2, 7)
     """
     if name is None:
         return onnx_model.shipped(threads)

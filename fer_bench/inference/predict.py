@@ -144,10 +144,12 @@ def predict(
         RunError: the process of a run's model crashed.
 
     >>> import fer_bench
-    >>> face = fer_bench.load_dataset("synthetic").images[0]  # (48, 48) uint8
-    >>> (row,) = fer_bench.predict(face)  # doctest: +SKIP
-    >>> row.source, row.emotion, len(row.probabilities)  # doctest: +SKIP
-    ('image 0', 'happiness', 7)
+    >>> faces = fer_bench.load_dataset("synthetic").images[:2]  # (2, 48, 48) uint8
+    >>> rows = fer_bench.predict(faces, model="hog-svm")  # a run; without ``model`` the one that comes with the package
+    >>> [(row.source, row.model) for row in rows]
+    [('image 0', 'hog-svm:tuned'), ('image 1', 'hog-svm:tuned')]
+    >>> rows[0].emotion == max(rows[0].probabilities, key=rows[0].probabilities.get)
+    True
     """
     from .faces import FaceFinder
 
