@@ -30,6 +30,7 @@ COMMANDS = {
     "predict": "predict",
     "demo": "demo",
     "export": "export",
+    "card": "card",
     "list": "runners",
     "info": "runners",
     "new-runner": "runners",
