@@ -18,7 +18,7 @@ import cv2
 
 def main(path: str) -> dict[str, float]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from fer import FER
+    from fer.fer import FER
 
     detector, capture = FER(), cv2.VideoCapture(path)
     frames = faces = 0

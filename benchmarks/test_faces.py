@@ -25,8 +25,8 @@ from .peers import PEERS, python_of
 SHORT, LONG = 200, 2000
 SIZE, RATE = (640, 480), 25
 FER = PEERS[0]
-FIRST_ANSWER = "import cv2; from fer import FER; print(FER().detect_emotions(cv2.imread({path!r})))"
-FER_LINE = '`python -c "from fer import FER; ..."`'
+FIRST_ANSWER = "import cv2; from fer.fer import FER; print(FER().detect_emotions(cv2.imread({path!r})))"
+FER_LINE = '`python -c "from fer.fer import FER; ..."`'
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
 
 

@@ -150,7 +150,8 @@ class Progress:
 
     def _text(self) -> str:
         seconds = time.monotonic() - self.start
-        return f"{self.frames:,} pictures in {seconds:.0f} s, {self.frames / max(seconds, 1e-3):.1f} a second"
+        pictures = f"{self.frames:,} picture{'' if self.frames == 1 else 's'}"
+        return f"{pictures} in {seconds:.0f} s, {self.frames / max(seconds, 1e-3):.1f} a second"
 
 
 def shown_as(as_json: bool, in_file: bool) -> Shown:

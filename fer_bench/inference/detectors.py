@@ -20,16 +20,24 @@ DETECTORS = ("haar", "yunet")
 LONGEST_SIDE = 800
 #: What the cascades were trained on, and thereby the smallest face, in pixels of what is looked at.
 SMALLEST_FACE = 24
+#: A picture with no more on its longer side is looked at with its edges drawn out by this part of that: a face that
+#: fills a picture is missed in it. Of FER-2013's faces alone, 57 % are found without, 69 % with it.
+_SMALL, _DRAWN_OUT = 256, 0.1
 #: Two boxes of which the smaller is covered by more than this part are of one face.
 _SAME_FACE = 0.5
 #: Of YuNet's boxes, those that are surer than this.
 _SURE = 0.7
 
 
-def detector(name: str) -> Detector:
-    """The detector of a name. Raises InputError for one that is none of ``DETECTORS``, or whose file is missing."""
+def check_detector(name: str) -> None:
+    """Raises InputError for a name that is none of ``DETECTORS``."""
     if name not in DETECTORS:
         raise InputError(f"no detector {name!r}; there are {', '.join(DETECTORS)}")
+
+
+def detector(name: str) -> Detector:
+    """The detector of a name. Raises InputError for one that is none of ``DETECTORS``, or whose file is missing."""
+    check_detector(name)
     return Haar() if name == "haar" else YuNet(yunet_file())
 
 
@@ -46,18 +54,19 @@ class Haar:
 
     def __call__(self, pixels: np.ndarray) -> list[Box]:
         gray, scale = _reduced(as_gray(pixels))
+        gray, more = _drawn_out(gray)
         if min(gray.shape) < SMALLEST_FACE:
             return []
         with self._lock:
             places, _, scores = self._find.detectMultiScale3(
-                gray, 1.1, 2, minSize=(SMALLEST_FACE, SMALLEST_FACE), outputRejectLevels=True
+                gray, 1.1, 3, minSize=(SMALLEST_FACE, SMALLEST_FACE), outputRejectLevels=True
             )
             found = [
                 (place, float(score))
                 for place, score in zip(places, np.ravel(scores), strict=True)
                 if self._is_seen_again(gray, *map(int, place))
             ]
-        return _distinct(_box(place / scale, score) for place, score in found)
+        return _distinct(_box((place - (more, more, 0, 0)) / scale, score) for place, score in found)
 
     def _is_seen_again(self, gray: np.ndarray, left: int, top: int, width: int, height: int) -> bool:
         around = int(0.3 * width)
@@ -117,6 +126,15 @@ def _reduced(pixels: np.ndarray) -> tuple[np.ndarray, float]:
         return pixels, 1.0
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), scale
+
+
+def _drawn_out(gray: np.ndarray) -> tuple[np.ndarray, int]:
+    """A small picture with its edges drawn out, and by how many pixels on each side; a larger one as it is."""
+    import cv2
+
+    longer = max(gray.shape)
+    more = round(longer * _DRAWN_OUT) if longer <= _SMALL else 0
+    return cv2.copyMakeBorder(gray, more, more, more, more, cv2.BORDER_REPLICATE) if more else gray, more
 
 
 def _box(place: np.ndarray, score: float) -> Box:

@@ -20,6 +20,8 @@ COLOURS = {
     "neutral": (44, 160, 44),
 }
 OTHER = (127, 127, 127)
+#: Letters of a model's name that are drawn.
+LONGEST_NAME = 28
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
@@ -40,10 +42,16 @@ def drawn(answer: Answer, classes: Sequence[Sequence[str]], names: Sequence[str]
         lines = []
         for of, name, said in zip(classes, names, answer.probabilities, strict=True):
             best = int(said[place].argmax())
-            lines.append((f"{name}: " if len(names) > 1 else "", of[best], float(said[place][best])))
+            lines.append((f"{short(name)}: " if len(names) > 1 else "", of[best], float(said[place][best])))
         colour = COLOURS.get(lines[0][1], OTHER)
         _label(image, face.box, [f"{name}{emotion} {100 * share:.0f}%" for name, emotion, share in lines], colour)
     return np.asarray(image)
+
+
+def short(name: str) -> str:
+    """A model's name, its middle left out where it is long."""
+    half = LONGEST_NAME // 2 - 1
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]}..{name[-half:]}"
 
 
 def is_frame(picture: Picture | Unreadable) -> bool:

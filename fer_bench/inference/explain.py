@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .draw import short
 from .face import Crop
 from .model import Model
 
@@ -99,7 +100,7 @@ class Sheet:
         for model, name, said in zip(self.models, self.names, probabilities, strict=True):
             column = int(np.argmax(said))
             found, method = heat(model, face.image, column)
-            of_model = f"{name}: " if len(self.models) > 1 else ""
+            of_model = f"{short(name)}: " if len(self.models) > 1 else ""
             text = f"{of_model}{model.classes[column]} {100 * said[column]:.0f} % ({method})"
             cells.append((overlaid(face.image, found), text))
         self._rows.append(cells)

@@ -19,11 +19,13 @@ class Model(Protocol):
         name: as rows name it.
         classes: the emotions, in the order of the outputs.
         key: of the run that it was trained in; "" where nobody knows.
+        source: where it comes from: a file, or a run's folder.
     """
 
     name: str
     classes: tuple[str, ...]
     key: str
+    source: str
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """(N, 48, 48) uint8 gray -> (N, classes) float32, each row summing to one."""
@@ -72,12 +74,18 @@ def open_model(
 
 
 def told_apart(models: Sequence[Model]) -> list[str]:
-    """The names of several models, each once: with the digits of its run's key where two have the same.
+    """The names of several models, each once: of two that have the same, with the digits of their runs' keys, or with
+    where they come from.
 
     Raises InputError where one is given twice.
     """
     names = [model.name for model in models]
-    names = [f"{m.name} ({m.key[:8]})" if names.count(m.name) > 1 and m.key else m.name for m in models]
+    key, file, path = (lambda m: m.key[:8]), (lambda m: Path(m.source).name), (lambda m: m.source)
+    for of in (key, file, path):
+        names = [
+            f"{model.name} ({of(model)})" if names.count(name) > 1 and of(model) else name
+            for model, name in zip(models, names, strict=True)
+        ]
     twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
     if twice is not None:
         raise InputError(f"the model {twice} is given twice; leave one of them out")

@@ -41,6 +41,7 @@ class OnnxModel:
         classes: the emotions, in the order of the outputs.
         about: all that the file says of itself: recipe, data, figures and more.
         key: of the run that it was exported from; "" where it does not say.
+        source: the file.
     """
 
     def __init__(self, content: bytes, where: str, threads: int | None = None) -> None:
@@ -54,7 +55,7 @@ class OnnxModel:
         Raises:
             InputError: no ONNX file, one that is not of this program's making, or one that can't be run.
         """
-        self.where = where
+        self.source = where
         self.about = _about(onnx_check.check(content, where), where)
         self.name, self.classes = str(self.about["name"]), tuple(self.about["classes"])
         self.key = str(self.about.get("key") or "")
@@ -74,13 +75,13 @@ class OnnxModel:
         try:
             (found,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(images)})
         except Exception as error:  # onnxruntime raises half a dozen types of its own
-            raise InputError(f"{self.where}: the model can't be run ({_line(error)})") from None
+            raise InputError(f"{self.source}: the model can't be run ({_line(error)})") from None
         if found.shape[:1] != (len(images),):
-            raise InputError(f"{self.where}: {len(found)} answers to {len(images)} images")
+            raise InputError(f"{self.source}: {len(found)} answers to {len(images)} images")
         try:
             return distributions(found, len(self.classes))
         except ValueError as error:
-            raise InputError(f"{self.where}: {error}") from None
+            raise InputError(f"{self.source}: {error}") from None
 
     def close(self) -> None:
         """Lets the session go."""
@@ -94,7 +95,7 @@ class OnnxModel:
         wanted = [(INPUT, "tensor(uint8)"), (OUTPUT, "tensor(float)")]
         if told != wanted or shape != [IMAGE_SIZE, IMAGE_SIZE]:
             raise InputError(
-                f"{self.where}: takes and gives {brief(told, 120)}, not what an exported model does; {EXPORT}"
+                f"{self.source}: takes and gives {brief(told, 120)}, not what an exported model does; {EXPORT}"
             )
 
 

@@ -43,6 +43,7 @@ class StoredModel:
         name: runner and recipe, as "mlp:tuned".
         classes: the emotions, in the order of the outputs.
         key: of the run's job.
+        source: the run's folder.
         run: the run, with its record.
     """
 
@@ -72,7 +73,7 @@ class StoredModel:
         check_model(run, spec)
         job = run.record.job
         self.run, self.key, self.classes = run, job.key, tuple(job.classes)
-        self.name = f"{spec}:{job.recipe}"
+        self.name, self.source = f"{spec}:{job.recipe}", str(run.folder)
         target = choose(device, backend)
         self._work = Path(tempfile.mkdtemp(prefix="fer-bench-"))
         # A copy: beside the model itself lie predictions, with the labels of the test part.

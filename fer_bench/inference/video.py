@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..data.decoding import MAX_PIXELS
 from ..errors import InputError
 from .face import Picture, Unreadable
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SUFFIXES = frozenset(
     ".mp4 .m4v .mov .3gp .mkv .webm .avi .ogv .flv .wmv .asf .mpg .mpeg .ts .mts .m2ts".split()  # noqa: SIM905
@@ -46,22 +49,30 @@ def read_video(path: Path, source: str, every: int = 1) -> Iterator[Picture | Un
         source: what rows call it.
         every: of so many frames, the first is read.
     """
+    import cv2
+
     capture = _open(str(path.absolute()))
     try:
         if not capture.isOpened():
             yield Unreadable(source, "damaged video, or one of a kind that OpenCV can't read")
             return
         width, height, rate, announced = (
-            capture.get(number) for number in _numbers("FRAME_WIDTH", "FRAME_HEIGHT", "FPS", "FRAME_COUNT")
+            capture.get(what)
+            for what in (
+                cv2.CAP_PROP_FRAME_WIDTH,
+                cv2.CAP_PROP_FRAME_HEIGHT,
+                cv2.CAP_PROP_FPS,
+                cv2.CAP_PROP_FRAME_COUNT,
+            )
         )
         if width * height > MAX_PIXELS:
             yield Unreadable(source, f"frames of {width:.0f} x {height:.0f} pixels; {MAX_PIXELS:,} are the limit")
             return
         frames = 0
-        for number, time, pixels in _frames(capture, every):
+        for number, at, pixels in _frames(capture, every, lambda: capture.get(cv2.CAP_PROP_POS_MSEC) / 1000):
             frames = number + 1
             if pixels is not None:
-                yield Picture(source, pixels, number, time)
+                yield Picture(source, pixels, number, at)
         if not frames:
             yield Unreadable(source, "damaged video: none of its frames can be read")
         # A clip that was cut on a phone names some frames more than it shows.
@@ -85,10 +96,10 @@ def read_camera(capture: Any, source: str, every: int = 1) -> Iterator[Picture |
     """One frame of ``every`` from a camera until it gives no more; ``time`` is since the first."""
     frames = 0
     try:
-        for number, time, pixels in _frames(capture, every):
+        for number, at, pixels in _frames(capture, every, time.monotonic):
             frames = number + 1
             if pixels is not None:
-                yield Picture(source, pixels, number, time)
+                yield Picture(source, pixels, number, at)
         yield Unreadable(source, f"the camera gives no more pictures, after {frames:,} frames")
     finally:
         capture.release()
@@ -99,47 +110,31 @@ def _open(what: str | int) -> Any:
     import cv2
 
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # looked at when the first video is opened
-    with _environment("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file"):  # whatever else a file names
-        level = cv2.utils.logging.setLogLevel(0)
-        try:
-            return cv2.VideoCapture(what, cv2.CAP_FFMPEG if isinstance(what, str) else cv2.CAP_ANY)
-        finally:
-            cv2.utils.logging.setLogLevel(level)
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file")  # no address that a file names
+    level = cv2.utils.logging.setLogLevel(0)
     try:
-        yield
+        return cv2.VideoCapture(what, cv2.CAP_FFMPEG if isinstance(what, str) else cv2.CAP_ANY)
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        cv2.utils.logging.setLogLevel(level)
 
 
-def _numbers(*names: str) -> list[int]:
+def _frames(capture: Any, every: int, clock: Callable[[], float]) -> Iterator[tuple[int, float, np.ndarray | None]]:
+    """Number, time in seconds since the first, and (H, W, 3) uint8 RGB of each frame; no pixels of those between.
+
+    Ends where no more can be read; ``clock`` tells the time of the frame that was read last.
+    """
     import cv2
 
-    return [getattr(cv2, f"CAP_PROP_{name}") for name in names]
-
-
-def _frames(capture: Any, every: int) -> Iterator[tuple[int, float, Any]]:
-    """Number, time in seconds, and (H, W, 3) uint8 RGB of each frame; of those between, None instead of pixels."""
-    import cv2
-
-    first = None
+    begin = None
     for number in itertools.count():
-        if not capture.grab():
+        try:
+            if not capture.grab():
+                return
+            now = clock()
+            begin = now if begin is None else begin
+            read, pixels = (True, None) if number % every else capture.retrieve()
+        except cv2.error:  # of a damaged frame
             return
-        now = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        first = now if first is None else first
-        if number % every:
-            yield number, now - first, None
-            continue
-        read, pixels = capture.retrieve()
         if not read:
             return
-        yield number, now - first, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        yield number, now - begin, None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

@@ -10,9 +10,10 @@ from ..errors import InputError
 from ..files.cache import cache_dir
 
 NAME = "face_detection_yunet_2023mar.onnx"
-#: As OpenCV's collection of models, opencv_zoo, keeps it (under the MIT licence).
-URL = f"https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/face_detection_yunet/{NAME}"
-#: From the pointer that stands for the file in the collection's repository.
+#: A commit of OpenCV's collection of models, opencv_zoo, which has the file under the MIT licence.
+_COMMIT = "82b38c8f98e7b52aa171400f3e4c722352d0669f"
+URL = f"https://github.com/opencv/opencv_zoo/raw/{_COMMIT}/models/face_detection_yunet/{NAME}"
+#: What the pointer that stands for the file in that commit says of it.
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 BYTES = 232_589
 

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# As the first video sets them: while an input is watched, nothing may be set.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file")
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 #: (form, how it was spoilt) -> "read" and "refused" -> how many inputs; "bytes" -> the most memory that one took.

@@ -6,8 +6,10 @@ import gzip
 import io
 import json
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +30,28 @@ def picture(row: int, kind: str = "PNG") -> bytes:
     out = io.BytesIO()
     Image.fromarray(IMAGES[row]).save(out, kind)
     return out.getvalue()
+
+
+def photo() -> bytes:
+    """A picture in color, as a phone writes it: stored lying on its side, and with a preview behind it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    out = io.BytesIO()
+    picture = Image.fromarray(np.stack([IMAGES[0]] * 3, -1))
+    picture.save(out, "MPO", exif=exif, save_all=True, append_images=[picture.resize((16, 16))])
+    return out.getvalue()
+
+
+def video(suffix: str, code: str) -> bytes:
+    import cv2
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"clip{suffix}")
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), 25, (48, 48))
+        for image in IMAGES:
+            writer.write(np.stack([image] * 3, -1))
+        writer.release()
+        return path.read_bytes()
 
 
 def _deep(kind: str) -> bytes:
@@ -141,6 +165,10 @@ FILES: dict[str, bytes] = {
         "emotion": [EMOTIONS[label] for label in LABELS],
         "subject": [f"s{row}" for row in range(ROWS)],
     }),
+    "photo.jpg": photo(),
+    "photo.png": _deep("PNG"),
+    "clip.avi": video(".avi", "MJPG"),
+    "clip.mp4": video(".mp4", "mp4v"),
     "predicted.csv": predicted(),
     "predicted.files.csv": predicted("file", list(TREE)),
     "predicted.csv.gz": gzip.compress(predicted()),

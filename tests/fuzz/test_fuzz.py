@@ -30,6 +30,9 @@ from fer_bench.data.reader import read, read_foreign
 from fer_bench.engine.stored_model import check_model
 from fer_bench.entries.external_file import read_outside
 from fer_bench.errors import InputError
+from fer_bench.inference.face import Unreadable
+from fer_bench.inference.pictures import as_face
+from fer_bench.inference.sources import open_sources
 from fer_bench.records.evaluation import EVALUATION, read_evaluations
 from fer_bench.records.predictions import held, load_predictions
 from fer_bench.records.run_files import RunFiles, read_history
@@ -101,6 +104,15 @@ def read_epochs(path: Path) -> None:
     assert set(read_history(path).dtypes.astype(str)) <= {"float64"}
 
 
+def read_pictures(path: Path) -> None:
+    """Also that a face of the models' size can be made of each; a picture or video that can't be read is refused."""
+    for found in open_sources([str(path)]):
+        if isinstance(found, Unreadable):
+            raise InputError(f"{path}: {found.reason}")
+        assert found.pixels.dtype == np.uint8
+        assert as_face(found).shape == (48, 48)
+
+
 def _structure(name: str) -> dict[str, st.SearchStrategy[bytes]]:
     start = FILES[name]
     by_form = {
@@ -124,6 +136,8 @@ def _structure(name: str) -> dict[str, st.SearchStrategy[bytes]]:
 READERS: dict[str, list[Callable[[Path], None]]] = {
     name: [read_predicted]
     if name.startswith("predicted.")
+    else [read_pictures]
+    if name.startswith(("photo.", "clip."))
     else [{"predictions.npz": read_saved, "record.json": read_run, "history.csv": read_epochs}[name]]
     if name in ("predictions.npz", "record.json", "history.csv")
     else [read_faces, read_ordered, read_subjects]

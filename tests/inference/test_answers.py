@@ -19,7 +19,7 @@ class Linear:
     """A model in Python, which counts how it is asked."""
 
     def __init__(self, name: str = "linear", seed: int = 0, classes: int = 7) -> None:
-        self.name, self.key, self.classes = name, "", EMOTIONS[:classes]
+        self.name, self.key, self.source, self.classes = name, "", name, EMOTIONS[:classes]
         self.matrix = weights(classes, seed)
         self.batches: list[int] = []
 
@@ -154,7 +154,7 @@ def test_the_best_pair_goes_first():
 class Plane:
     """Answers a probability that is linear in the pixels, so that what covering does can be told by hand."""
 
-    name, key, classes = "plane", "", ("a", "b")
+    name, key, source, classes = "plane", "", "", ("a", "b")
 
     def __init__(self) -> None:
         self.weights = np.random.default_rng(0).normal(0, 1e-6, (48, 48))

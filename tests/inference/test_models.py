@@ -233,5 +233,9 @@ def test_two_of_one_name_are_told_apart_by_their_keys(tmp_path, onnx_file):
     other = open_model(str(write_onnx(tmp_path / "other.onnx", about={"key": "cd" * 32})))
     assert told_apart([one]) == ["linear"]
     assert told_apart([one, other]) == ["linear (abababab)", "linear (cdcdcdcd)"]
+    copy = open_model(str(write_onnx(tmp_path / "copy.onnx")))
+    assert told_apart([one, copy]) == ["linear (linear.onnx)", "linear (copy.onnx)"]
+    namesake = open_model(str(write_onnx(tmp_path / onnx_file.name)))
+    assert told_apart([one, namesake]) == [f"linear ({onnx_file})", f"linear ({namesake.source})"]
     with pytest.raises(InputError, match="given twice"):
         told_apart([one, one])

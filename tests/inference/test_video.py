@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -111,10 +112,18 @@ def test_a_playlist_leads_nowhere(tmp_path: Path) -> None:
         assert reasons[0].startswith("not an image that can be read")
 
 
-def test_reading_can_be_left_at_any_frame(tmp_path: Path) -> None:
-    frames = open_sources([str(make_video(tmp_path / "a.avi", 50))])
+@pytest.mark.skipif(sys.platform != "linux", reason="open files as /proc tells them")
+def test_a_video_that_is_left_is_closed(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.avi", 50)
+    frames = open_sources([str(path)])
     assert isinstance(next(frames), Picture)
-    frames.close() if hasattr(frames, "close") else None
+    assert is_open(path)
+    del frames
+    assert not is_open(path)
+
+
+def is_open(path: Path) -> bool:
+    return any(os.path.realpath(file) == str(path) for file in Path("/proc/self/fd").iterdir())
 
 
 def test_no_camera_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
