@@ -100,6 +100,8 @@ def card_command(
         raise InputError(f"{path} is there; --force replaces it, --output names another")
     if path is not None and not path.parent.is_dir():
         raise InputError(f"--output {path}: no folder {path.parent}; make it first")
+    if push is not None:
+        hub.check(push)
     told: dict[str, Any] = {}
     if path is not None and not dry_run:
         durable.write(path, text.encode())
@@ -108,12 +110,10 @@ def card_command(
     if push is not None and not dry_run:
         with tempfile.TemporaryDirectory(prefix="fer-bench-") as folder:
             model = checked(one, wanted, f"{folder}/model.onnx", force=False)
-            hub.prepare(push, "model")
             exported = exported_to(model, one, wanted, data, classes, threads, plugins)
             files: dict[str, Path | bytes] = {"README.md": text.encode(), model.name: model}
             told["address"] = hub.push(push, "model", files, f"{wanted.name}, made by fer-bench")
         told |= {"sha256": exported.sha256, "parity": exported.parity.to_json()}
-        note(f"uploaded to {told['address']}")
     show(text, told, as_json)
 
 
@@ -153,3 +153,5 @@ def show(text: str, told: dict[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(told or {"card": text}, indent=1))
     elif not told:
         click.echo(text, nl=False)
+    elif "address" in told:
+        click.echo(f"uploaded to {told['address']}")

@@ -73,6 +73,8 @@ def report_command(
 
     if push is not None and verify:
         raise InputError("--verify writes no report that --push could upload: leave one of them out")
+    if push is not None:
+        hub.check(push)
     load_plugins(plugins)
     stored, problems = Store(root).scan()
     if verify and as_json:
@@ -95,8 +97,6 @@ def report_command(
             raise InputError(f"no records in {root}; `fer-bench run` makes some")
         click.echo(tables(found, as_json))
         return
-    if push is not None:
-        hub.prepare(push, "space")
     written = write_report(root, runs, infos, at_hand(found, data), found)
     tell_unreadable(written.problems)
     click.echo(tables(written.boards, as_json))

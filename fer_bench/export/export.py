@@ -13,6 +13,7 @@ import numpy as np
 
 from ..data.dataset import Dataset
 from ..data.splits import Split
+from ..engine.account import naming_full_disk
 from ..engine.job import Options
 from ..engine.outcome import Outcome, one_line
 from ..engine.process import watch
@@ -105,8 +106,7 @@ def export(
     part, rows = ("validation", split.validation) if len(split.validation) else ("training", split.train)
     rows = np.concatenate([rows, split.test]) if on_test else rows
     compared = len(rows) - (len(split.test) if on_test else 0)
-    with tempfile.TemporaryDirectory(prefix="fer-bench-") as scratch:
-        work = Path(scratch)
+    with tempfile.TemporaryDirectory(prefix="fer-bench-") as scratch, naming_full_disk(work := Path(scratch)):
         np.save(work / IMAGES, dataset.images[rows])
         if wanted.quantize == "int8":
             drawn = np.random.default_rng(SEED).permutation(split.train)[:CALIBRATED]

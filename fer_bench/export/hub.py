@@ -20,31 +20,34 @@ def check_installed(why: str) -> None:
         raise InputError(f"{why} needs huggingface_hub; pip install 'fer-bench[hub]'")
 
 
-def prepare(repository: str, kind: Kind) -> None:
-    """Makes a repository where it is missing, so that whatever stands in the way is known before there is any work.
+def check(repository: str) -> None:
+    """Raises InputError where nothing could be uploaded: no library, no token, or a name that is none.
 
     Args:
         repository: "user/name", or "name" for the user's own.
-        kind: "model", or "space" for a static page.
-
-    Raises:
-        InputError: no library, no token, a name that is none, or a token that may not write there.
-        RunError: the Hub can't be reached, or fails.
     """
     check_installed("--push")
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import get_token
+    from huggingface_hub.utils import validate_repo_id
 
+    with _told(repository):
+        validate_repo_id(repository)
     if not get_token():
         raise InputError("--push: no token; make one with `hf auth login`, or set HF_TOKEN")
-    with _told(repository):
-        static = "static" if kind == "space" else None
-        HfApi().create_repo(repository, repo_type=kind, space_sdk=static, exist_ok=True)
 
 
 def push(repository: str, kind: Kind, files: Mapping[str, Path | bytes], message: str) -> str:
     """Uploads files, by their paths there, in one commit; returns the repository's address.
 
-    Raises as ``prepare``, which has passed.
+    Args:
+        repository: ``check`` has passed it; it is made where it is missing.
+        kind: "model", or "space" for a static page.
+        files: what is uploaded.
+        message: of the commit.
+
+    Raises:
+        InputError: a token that may not write there.
+        RunError: the Hub can't be reached, or fails.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
 
@@ -52,6 +55,7 @@ def push(repository: str, kind: Kind, files: Mapping[str, Path | bytes], message
         CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in sorted(files.items())
     ]
     with _told(repository):
+        HfApi().create_repo(repository, repo_type=kind, space_sdk="static" if kind == "space" else None, exist_ok=True)
         done = HfApi().create_commit(repository, operations, commit_message=message, repo_type=kind)
     return str(done.repo_url)
 

@@ -12,7 +12,9 @@ from fer_bench.runners.svm import SVM
 
 @register("tiny-net")
 class TinyNet(KerasRunner):
-    """A window, another size, three channels, signed pixels, our batch normalisation, bfloat16, and no softmax."""
+    """A window, another size, three channels, signed pixels, our batch normalisation, bfloat16, no softmax, and a layer
+    that takes it for training where nobody says that it is none.
+    """
 
     recipes: ClassVar = {
         "default": Recipe(
@@ -35,6 +37,7 @@ class TinyNet(KerasRunner):
         return Sequential(
             [
                 layers.Input(input_shape),
+                layers.RandomFlip("horizontal"),
                 layers.Conv2D(16, 3, strides=2),
                 BatchNormalization(),
                 layers.ReLU(),

@@ -160,6 +160,7 @@ def test_a_full_disk_leaves_nothing_half_written(trained, tiny_npz, tmp_path):
     limited = ["bash", "-c", 'ulimit -f 400; exec "$@"', "bash", *command, "--output", "svm.onnx"]
     done = subprocess.run(limited, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
+    assert "the disk is full" in done.stderr.splitlines()[-1]
     assert not list(tmp_path.iterdir())
 
 
