@@ -71,7 +71,7 @@ class Looker:
 
     def _looked(self, content: bytes, where: str, name: str, policy: str, explained: bool) -> str:
         try:
-            if name not in self.models or policy not in self._finders:
+            if name not in list(self.models) or policy not in FACES:
                 raise InputError(f"no model {name!r} here, or no choice of faces {policy!r}; load the page again")
             return self._answer(read_picture(content, where, where), self.models[name], policy, explained)
         except (InputError, RunError) as error:

@@ -28,7 +28,7 @@ FRAME_EVERY = 0.25
 #: Browsers whose cameras are looked at, at a time, and browsers whose pictures are in memory.
 CAMERAS, VISITORS = 4, 20
 POLICIES = {
-    "auto": "Automatic: faces, or the whole picture if it is one",
+    "auto": "Faces, or the picture if it is one",
     "all": "All faces that are found",
     "largest": "The largest face",
     "none": "The whole picture",
@@ -69,7 +69,8 @@ def page(looker: Looker, *, faces: str = "auto", here: bool = True) -> gr.Blocks
         here: whether the page is only for the computer that serves it, and says so.
     """
     choices = list(looker.models.values())
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_AFTER)) as blocks:
+    deleting = (DELETE_EVERY, DELETE_AFTER)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=deleting, fill_width=True) as blocks:
         gr.HTML(draw.heading(TITLE, HERE if here else ELSEWHERE), **PLAIN)
         with gr.Row():
             model = gr.Dropdown(

@@ -56,9 +56,11 @@ class Server:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures: one face, none, and what is none."""
+    """Pictures: of one face, two, and none; and what is no picture."""
     folder = tmp_path_factory.mktemp("demo")
-    cv2.imwrite(str(folder / "astronaut.png"), data.astronaut()[..., ::-1])
+    one = data.astronaut()[..., ::-1]
+    cv2.imwrite(str(folder / "astronaut.png"), one)
+    cv2.imwrite(str(folder / "two.png"), np.concatenate([one, one[:, ::-1]], axis=1))
     cv2.imwrite(str(folder / "plain.png"), np.full((300, 400, 3), 120, np.uint8))
     (folder / "text.png").write_text("no picture at all")
     (folder / "notes.txt").write_text("no picture at all")
@@ -201,16 +203,24 @@ def test_a_picture_gets_a_box_and_the_numbers_that_predict_gives(page: Any, serv
     assert page.find_elements(By.CSS_SELECTOR, "#result rect.box") == []
 
 
-def test_the_explanation_comes_on_the_button(page: Any, folder: Path):
+def test_each_face_has_its_bars_and_the_explanation_comes_on_the_button(page: Any, server: Server, folder: Path):
     assert not find(page, "#why").is_enabled()
-    give(page, folder / "astronaut.png")
+    path = folder / "two.png"
+    give(page, path)
+    rows = fer_bench.predict(path, str(server.models["linear"]))
+    assert len(rows) == 2
     eventually(page, lambda: find(page, "#why").is_enabled())
-    assert len(page.find_elements(By.CSS_SELECTOR, "#result .looks img")) == 1
+    shown = [heading.text for heading in page.find_elements(By.CSS_SELECTOR, "#result h3")]
+    assert shown == [
+        f"Face {at}: {row.emotion}, {100 * row.probabilities[row.emotion]:.1f} %" for at, row in enumerate(rows, 1)
+    ]
+    assert [tag.text for tag in page.find_elements(By.CSS_SELECTOR, "#result svg text")] == ["1", "2"]
+    assert len(page.find_elements(By.CSS_SELECTOR, "#result .looks img")) == 2
     find(page, "#why").click()
-    eventually(page, lambda: len(page.find_elements(By.CSS_SELECTOR, "#result .looks img")) == 2)
+    eventually(page, lambda: len(page.find_elements(By.CSS_SELECTOR, "#result .looks img")) == 4)
     assert "occlusion" in find(page, "#result .looks").text
     loaded = "return [...document.querySelectorAll('#result img')].every((img) => img.complete && img.naturalWidth && img.alt)"
-    assert page.execute_script(loaded)
+    eventually(page, lambda: page.execute_script(loaded))
 
 
 def test_the_figures_stand_beside_it(page: Any):
