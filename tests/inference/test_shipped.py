@@ -50,6 +50,12 @@ def test_it_is_small_and_the_one_of_its_committed_records() -> None:
     assert own["scores"]["accuracy"] > 0.669  # what the package fer gives, mirrored faces and all
 
 
+def test_its_card_is_that_of_its_run() -> None:
+    done = CliRunner().invoke(main, ["card", "fer-net", "--results", str(BOARD.parents[1])])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == (BOARD.parents[2] / "docs/model-card.md").read_text(encoding="utf-8").strip()
+
+
 def test_it_says_what_it_said() -> None:
     data = fer_bench.load_dataset("synthetic")
     first = [int(np.flatnonzero(data.labels == label)[0]) for label in range(7)]
