@@ -60,7 +60,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if page.file.src_uri == "leaderboard.md":
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
         table = readme.partition("<!-- leaderboard -->")[2].partition("<!-- /leaderboard -->")[0].partition("[![")[0]
-        return markdown.replace("<!-- leaderboard -->", table)
+        return markdown.replace("<!-- leaderboard -->", table.replace("results/README.md", "report/tables.md"))
     return OUTSIDE.sub(r"\1: `\2`", markdown) if "/" not in page.file.src_uri else markdown
 
 

@@ -12,7 +12,7 @@ from fer_bench import registry
 
 EXAMPLES = {
     "Augmentation", "Context", "KerasRunner", "Part", "Recipe", "Runner", "SklearnRunner", "Store", "boards", "compare",
-    "leaderboards", "load_dataset", "make_split", "predict", "ranked", "register", "run",
+    "leaderboards", "load_dataset", "make_split", "open_model", "predict", "ranked", "register", "run",
 }  # fmt: skip
 
 

@@ -145,11 +145,10 @@ def predict(
 
     >>> import fer_bench
     >>> faces = fer_bench.load_dataset("synthetic").images[:2]  # (2, 48, 48) uint8
-    >>> rows = fer_bench.predict(faces, model="hog-svm")  # a run; without ``model`` the one that comes with the package
-    >>> [(row.source, row.model) for row in rows]
-    [('image 0', 'hog-svm:tuned'), ('image 1', 'hog-svm:tuned')]
-    >>> rows[0].emotion == max(rows[0].probabilities, key=rows[0].probabilities.get)
-    True
+    >>> for row in fer_bench.predict(faces):
+    ...     print(row.source, row.model, row.emotion, len(row.probabilities))
+    image 0 fer-net:cpu sadness 7
+    image 1 fer-net:cpu fear 7
     """
     from .faces import FaceFinder
 
