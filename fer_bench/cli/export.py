@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..data.splits import Split
     from ..export.export import Exported, Wanted
+    from ..records.record import RunRecord
     from ..records.store import StoredRun
 
 
@@ -93,24 +95,36 @@ def export_command(
     """
     from ..board.select import select
     from ..engine.job import Options
+    from ..entries.external import commit
+    from ..entries.named import Start, check_name
     from ..export.export import check_same_data, export
+    from ..export.row import scored
+    from ..records.record import EXTERNAL
     from ..records.store import Store
 
-    if row:
-        raise InputError("--row: not there yet")
     load_plugins(plugins)
-    store = Store(results_folder(results))
-    system = select(stored_runs(store), run, **wanted_board(**board))
+    store, start = Store(results_folder(results)), Start.now()
+    stored = stored_runs(store)
+    system = select(stored, run, **wanted_board(**board))
     one, wanted = only_run(run, system), wanted_of(system, form, quantize)
     path = checked(one, wanted, output, force)
+    if row is not None:
+        check_name(row, stored, EXTERNAL, option="--row")
+        check_free(row, one, stored, force)
     dataset, split = trained_on(one, data, classes)
     check_same_data(one, dataset, split)
     if dry_run:
         click.echo(f"would write {path}: {wanted.name} as {form}, weights: {quantize}")
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what exports, too
-    exported = export(one, wanted, dataset, split, path, Options(threads=threads, plugins=plugins))
-    tell(exported, wanted, as_json)
+    options = Options(threads=threads, plugins=plugins)
+    exported = export(one, wanted, dataset, split, path, options, on_test=row is not None)
+    record = None
+    if row is not None:
+        found = scored(exported, one, wanted, dataset, split, row, start)
+        commit(found, store, force)
+        record = found.record
+    tell(exported, wanted, record, as_json)
 
 
 def only_run(given: str, system: System) -> StoredRun:
@@ -144,6 +158,15 @@ def checked(run: StoredRun, wanted: Wanted, output: str | None, force: bool) -> 
     return path
 
 
+def check_free(row: str, run: StoredRun, stored: Sequence[StoredRun], force: bool) -> None:
+    """Raises InputError where a row of that name is on the board of the run already, unless it is to be replaced."""
+    place = (row, run.record.job.dataset_digest, run.record.job.split, run.record.job.seed)
+    for other in [] if force else stored:
+        job = other.record.job
+        if (job.runner, job.dataset_digest, job.split, job.seed) == place:
+            raise InputError(f"--row {row}: that row is there ({other.folder}); --force replaces it")
+
+
 def trained_on(run: StoredRun, data: str | None, classes: str | None) -> tuple[Dataset, Split]:
     """The data that --data names, under the labels of a run, and the run's split of it."""
     from ..data.splits import make_split
@@ -152,8 +175,8 @@ def trained_on(run: StoredRun, data: str | None, classes: str | None) -> tuple[D
     return dataset, make_split(dataset, run.record.job.split)
 
 
-def tell(exported: Exported, wanted: Wanted, as_json: bool) -> None:
-    """Prints what was written, and its parity."""
+def tell(exported: Exported, wanted: Wanted, row: RunRecord | None, as_json: bool) -> None:
+    """Prints what was written, its parity, and how its row scored."""
     import json
 
     from ..board.columns import percent
@@ -166,7 +189,9 @@ def tell(exported: Exported, wanted: Wanted, as_json: bool) -> None:
             "format": wanted.format,
             "bytes": exported.bytes,
             "sha256": exported.sha256,
+            "known": exported.known,
             "parity": parity.to_json(),
+            "row": row and row.model_dump(mode="json"),
         }
         click.echo(json.dumps(told, indent=1))
         return
@@ -177,8 +202,14 @@ def tell(exported: Exported, wanted: Wanted, as_json: bool) -> None:
         f" {percent(parity.accuracy_run)} %; the same answer for {percent(parity.same)} %\n"
         f"probabilities differ by at most {parity.largest:.2g}, {parity.mean:.2g} on average"
     )
+    if exported.known:
+        click.echo(exported.known)
     if parity.largest_float32 is not None:
         click.echo(
             "the run's own model computes in less than float32, as the file does; from what it says in float32 the"
             f" file differs by at most {parity.largest_float32:.2g}"
+        )
+    if row is not None and row.scores is not None:
+        click.echo(
+            f"on the board as {row.job.runner}: {percent(row.scores.accuracy)} % of {row.scores.images:,} test images"
         )

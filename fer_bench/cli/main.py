@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": "evaluate",
     "predict": "predict",
     "export": "export",
+    "card": "card",
     "list": "runners",
     "info": "runners",
     "new-runner": "runners",

@@ -36,10 +36,21 @@ if TYPE_CHECKING:
     help="Write nothing: compute every score of every record again from its predictions; with the data of the runs at "
     "hand (--data), hold labels and scores on unseen images against that, too.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the leaderboards, and write nothing.")
+@click.option(
+    "--push",
+    metavar="USER/NAME",
+    help="Upload the report, as a static Space, to the Hugging Face Hub; no faces with it.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the leaderboards, and neither write nor upload anything.")
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON, one object a row.")
 def report_command(
-    results: str, data: str | None, plugins: tuple[str, ...], verify: bool, dry_run: bool, as_json: bool
+    results: str,
+    data: str | None,
+    plugins: tuple[str, ...],
+    verify: bool,
+    push: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Write README.md, index.html, published.md, leaderboard.csv and plots into the results folder; print the
     leaderboards.
@@ -53,11 +64,17 @@ def report_command(
     root = results_folder(results)
     from ..api import registry
     from ..board.ranking import leaderboards_of
+    from ..export import hub
+    from ..export.space import space_files
     from ..records.predictions import held
     from ..records.store import Store
     from ..report.spare import spared
     from ..report.write import write_report
 
+    if push is not None and verify:
+        raise InputError("--verify writes no report that --push could upload: leave one of them out")
+    if push is not None:
+        hub.check(push)
     load_plugins(plugins)
     stored, problems = Store(root).scan()
     if verify and as_json:
@@ -84,6 +101,8 @@ def report_command(
     tell_unreadable(written.problems)
     click.echo(tables(written.boards, as_json))
     note(f"{len(written.paths)} files written; look at {root / 'index.html'} or read {root / 'README.md'}")
+    if push is not None:
+        note(f"uploaded to {hub.push(push, 'space', space_files(root, written.paths), 'the report of fer-bench')}")
 
 
 def verified(root: Path, stored: Sequence[StoredRun], problems: Sequence[str], data: str | None) -> int:

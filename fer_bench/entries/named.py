@@ -22,19 +22,21 @@ from ..records.store import PREDICTIONS, Store, StoredRun
 LONGEST_NAME = 60
 
 
-def check_name(name: str, runs: Iterable[StoredRun], family: str) -> None:
+def check_name(name: str, runs: Iterable[StoredRun], family: str, option: str = "--name") -> None:
     """Raises InputError where a system of ``family`` can't be called so: it becomes a folder, and no other kind's
     row.
+
+    ``option`` is what the message calls the name's option.
     """
     if not registry.NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise InputError(
-            f"--name {name!r}: use lower-case letters, digits, '.', '_' and '-' only, {LONGEST_NAME} at most, "
+            f"{option} {name!r}: use lower-case letters, digits, '.', '_' and '-' only, {LONGEST_NAME} at most, "
             "the first a letter or a digit"
         )
     others = {run.record.job.runner: run.record.job.family for run in runs if run.record.job.family != family}
     if name in registry.names() or name in others:
         kind = {EXTERNAL: "an external system", ENSEMBLE: "an ensemble"}.get(others.get(name, ""), "a runner")
-        raise InputError(f"--name {name}: that is {kind}'s name; take another, such as {name}-{family}")
+        raise InputError(f"{option} {name}: that is {kind}'s name; take another, such as {name}-{family}")
 
 
 class Start(NamedTuple):

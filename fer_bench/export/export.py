@@ -13,8 +13,9 @@ import numpy as np
 
 from ..data.dataset import Dataset
 from ..data.splits import Split
+from ..engine.account import naming_full_disk
 from ..engine.job import Options
-from ..engine.outcome import Outcome
+from ..engine.outcome import Outcome, one_line
 from ..engine.process import watch
 from ..engine.stored_model import check_model
 from ..engine.task import IMAGES, OUT, PROBABILITIES, TASK
@@ -51,13 +52,15 @@ class Wanted:
 class Exported:
     """A file that was written, and how its answers are beside the run's own.
 
-    ``test`` are its (N, classes) float32 probabilities for the test part, where they were asked for.
+    ``known`` is what whoever loads it has to know, or "". ``test`` are its (N, classes) float32 probabilities for the
+    test part, where they were asked for.
     """
 
     path: Path
     bytes: int
     sha256: str
     parity: Parity
+    known: str
     test: np.ndarray | None
 
 
@@ -103,13 +106,12 @@ def export(
     part, rows = ("validation", split.validation) if len(split.validation) else ("training", split.train)
     rows = np.concatenate([rows, split.test]) if on_test else rows
     compared = len(rows) - (len(split.test) if on_test else 0)
-    with tempfile.TemporaryDirectory(prefix="fer-bench-") as scratch:
-        work = Path(scratch)
+    with tempfile.TemporaryDirectory(prefix="fer-bench-") as scratch, naming_full_disk(work := Path(scratch)):
         np.save(work / IMAGES, dataset.images[rows])
         if wanted.quantize == "int8":
             drawn = np.random.default_rng(SEED).permutation(split.train)[:CALIBRATED]
             np.save(work / CALIBRATION, dataset.images[drawn])
-        _make(run, wanted, compared, work, options)
+        known = _make(run, wanted, compared, work, options)
         classes = len(dataset.classes)
         own, found = _array(work, PROBABILITIES, compared, classes), _array(work, ANSWERS, len(rows), classes)
         in_float32 = _array(work, FLOAT32, compared, classes) if inside.check(work, work / FLOAT32) else None
@@ -126,13 +128,12 @@ def export(
             raise InputError(f"{run.folder} was replaced by another run in the meantime; export it again")
         content = inside.read(work, work / OUT / f"{FILE}{SUFFIXES[wanted.format]}", 4 << 30)
     durable.write(output, content)
-    return Exported(
-        output, len(content), hashlib.sha256(content).hexdigest(), parity, found[compared:] if on_test else None
-    )
+    test = found[compared:] if on_test else None
+    return Exported(output, len(content), hashlib.sha256(content).hexdigest(), parity, known, test)
 
 
-def _make(run: StoredRun, wanted: Wanted, compared: int, work: Path, options: Options) -> None:
-    """Has the file made under ``work``."""
+def _make(run: StoredRun, wanted: Wanted, compared: int, work: Path, options: Options) -> str:
+    """Has the file made under ``work``; returns what whoever loads it has to know, or ""."""
     job, model, stored = run.record.job, work / MODEL, run.folder / MODEL
     # A copy: beside the model itself lie predictions, with the labels of the test part.
     shutil.copytree(stored, model, ignore=shutil.ignore_patterns(EPOCHS))
@@ -156,6 +157,7 @@ def _make(run: StoredRun, wanted: Wanted, compared: int, work: Path, options: Op
     outcome = watch(work, options, variables, lambda _: None, Event(), "fer_bench.export.worker")
     if outcome.status != "ok":
         _refuse(outcome, run, wanted, str(model.resolve()))
+    return one_line(outcome.message)
 
 
 def _refuse(outcome: Outcome, run: StoredRun, wanted: Wanted, copied: str) -> None:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import onnx
 
-from .onnx_file import BATCH, INPUT, OPSET
+from . import onnx_file
+from .onnx_file import BATCH, INPUT
+
+if TYPE_CHECKING:
+    from .worker import ExportTask
 
 
-def convert(model: keras.Model, work: Path) -> onnx.ModelProto:
-    """``model``, from ``plain.plain``, as ONNX, made in the folder ``work``."""
-    path = work / "converted.onnx"
-    model.export(str(path), format="onnx", verbose=False, opset_version=OPSET)
-    return onnx.load(path)
+def write(model: keras.Model, path: Path, task: ExportTask, images: np.ndarray | None) -> None:
+    """Writes ``model``, from ``plain.plain``, as the task says; ``images`` are for int8, as in ``in_int8``."""
+    converted = path.with_name("converted.onnx")
+    model.export(str(converted), format="onnx", verbose=False, opset_version=onnx_file.OPSET)
+    made = onnx_file.finish(onnx.load(converted), task.classes, task.about)
+    if task.quantize == "float16":
+        onnx_file.in_float16(made)
+    onnx.save(made, path)
+    if images is not None:
+        in_int8(path, images)
 
 
 def in_int8(path: Path, images: np.ndarray) -> None:

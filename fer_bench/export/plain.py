@@ -27,9 +27,11 @@ def plain(model: keras.Model, name: str) -> keras.Model:
     copy = type(model).from_config(config)
     copy.set_weights([np.asarray(weights, np.float32) for weights in model.get_weights()])
     images = keras.Input((IMAGE_SIZE, IMAGE_SIZE), dtype="uint8", name="images")
-    answers = copy(keras.layers.Reshape((IMAGE_SIZE, IMAGE_SIZE, 1), name="channel", dtype="uint8")(images))
+    channel = keras.layers.Reshape((IMAGE_SIZE, IMAGE_SIZE, 1), name="channel", dtype="uint8")(images)
+    # Keras's layers for images take it for training where nobody says that it is none, and those after them follow.
+    answers = copy(channel, training=False)
     whole = keras.Model(images, answers, name="".join(c if c.isalnum() else "_" for c in name))
-    whole(np.zeros((1, IMAGE_SIZE, IMAGE_SIZE), np.uint8))
+    whole(np.zeros((1, IMAGE_SIZE, IMAGE_SIZE), np.uint8), training=False)
     return whole
 
 
@@ -80,8 +82,8 @@ def _preprocess(config: dict[str, Any]) -> dict[str, Any]:
     scale, offset = (1 / 127.5, -1.0) if layer.scaling == "signed" else (1 / 255, 0.0)
     x = keras.layers.Rescaling(scale, offset, dtype="float32")(x)
     if x.shape[1] != layer.image_size:
-        side = layer.image_size
-        x = keras.layers.Resizing(side, side, data_format="channels_last", dtype="float32")(x)
+        size = (layer.image_size, layer.image_size)
+        x = keras.ops.image.resize(x, size, interpolation="bilinear", data_format="channels_last")
     if layer.channels > 1:
         x = keras.layers.Concatenate(dtype="float32")([x] * layer.channels)
     return _serialized(keras.Model(images, x, name=layer.name))

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from fer_bench.cli import main
 
 #: Options whose value nobody can offer: the user makes it up.
-FREE = {"--name", "--note", "--subject", "--merge", "--classes", "--fail-if-worse", "--row"}
+FREE = {"--name", "--note", "--subject", "--merge", "--classes", "--fail-if-worse", "--row", "--push"}
 #: Commands that read records, and so may need a plugin's runners.
 READERS = {
     "run",
@@ -28,7 +28,18 @@ READERS = {
     "new-runner",
 }
 #: Commands that write into a folder of the user's.
-WRITERS = {"run", "report", "score", "ensemble", "evaluate", "export", "data audit", "data export", "new-runner"}
+WRITERS = {
+    "run",
+    "report",
+    "score",
+    "ensemble",
+    "evaluate",
+    "export",
+    "card",
+    "data audit",
+    "data export",
+    "new-runner",
+}
 NUMBERS = click.types.IntParamType | click.types.FloatParamType | click.types.BoolParamType | click.Choice
 
 

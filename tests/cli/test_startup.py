@@ -24,7 +24,22 @@ def imported_by(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "run", "list", "info", "new-runner", "doctor", "data", "report", "compare", "score", "evaluate", "predict"],
+    [
+        "",
+        "run",
+        "list",
+        "info",
+        "new-runner",
+        "doctor",
+        "data",
+        "report",
+        "compare",
+        "score",
+        "evaluate",
+        "predict",
+        "export",
+        "card",
+    ],
 )
 def test_help_imports_nothing_heavy(command):
     assert not imported_by(*command.split(), "--help") & HEAVY
