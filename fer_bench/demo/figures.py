@@ -115,10 +115,10 @@ def _of_file(model: OnnxModel) -> Figures | None:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise InputError(f"{model.where}: the figures that it gives make no sense ({place}: {first['msg']})") from None
+        raise InputError(f"{model.source}: the figures that it gives make no sense ({place}: {first['msg']})") from None
     many = len(model.classes)
     if [len(row) for row in figures.confusion] != [many] * many or set(figures.emotions) - set(model.classes):
-        raise InputError(f"{model.where}: the figures that it gives are not those of its {many} classes")
+        raise InputError(f"{model.source}: the figures that it gives are not those of its {many} classes")
     return figures
 
 

@@ -19,21 +19,28 @@ class Guard:
         self.app, self.most = app, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuses a body that is too large or does not say how large it is; adds the policy to every answer."""
+        """Refuses a body that says it is too large, gives up one that becomes it; adds the policy to each answer."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        left = self.most
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            return message if left >= 0 else {"type": "http.disconnect"}
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (b"content-security-policy", POLICY)]
             await send(message)
 
-        length = dict(scope["headers"]).get(b"content-length", b"")
-        if scope["method"] in ("POST", "PUT", "PATCH") and not (length.isdigit() and int(length) <= self.most):
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not (length.isdigit() and int(length) <= self.most):
             from starlette.responses import JSONResponse
 
-            refused = JSONResponse({"detail": f"more than {self.most:,} bytes, or nobody knows how many"}, 413)
+            refused = JSONResponse({"detail": f"more than {self.most:,} bytes"}, 413)
             await refused(scope, receive, guarded)
             return
-        await self.app(scope, receive, guarded)
+        await self.app(scope, counted, guarded)

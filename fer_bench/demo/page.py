@@ -73,12 +73,8 @@ def page(looker: Looker, *, faces: str = "auto", here: bool = True) -> gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=deleting, fill_width=True) as blocks:
         gr.HTML(draw.heading(TITLE, HERE if here else ELSEWHERE), **PLAIN)
         with gr.Row():
-            model = gr.Dropdown(
-                [(one.label, one.name) for one in choices], value=choices[0].name, label="Model", min_width=280
-            )
-            policy = gr.Dropdown(
-                [(POLICIES[one], one) for one in FACES], value=faces, label="What counts as a face", min_width=280
-            )
+            model = _choice("Model", [(one.label, one.name) for one in choices], choices[0].name)
+            policy = _choice("What counts as a face", [(POLICIES[one], one) for one in FACES], faces)
         with gr.Tab("Picture"):
             _picture(looker, model, policy)
         with gr.Tab("Webcam, live"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import logging
 import os
 import socket
 import tempfile
@@ -63,7 +64,8 @@ def serve(
             while True:
                 time.sleep(60)
         finally:
-            blocks.server.force_exit = True  # pages that are open do not hold it up
+            blocks.server.force_exit = True  # pages that are open do not hold it up, and what is cut off is no news
+            logging.getLogger("uvicorn.error").disabled = True
             blocks.close(verbose=False)
             looker.end()
 

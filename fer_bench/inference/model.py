@@ -63,6 +63,12 @@ def open_model(
     Raises:
         InputError: no such model, several of that name, or one that can't be used.
         RunError: the process of a run crashed, or ran out of memory.
+
+    >>> import numpy as np
+    >>> from fer_bench import open_model
+    >>> model = open_model()
+    >>> model(np.zeros((2, 48, 48), np.uint8)).shape
+    (2, 7)
     """
     if name is None:
         return onnx_model.shipped(threads)

@@ -244,10 +244,9 @@ def test_what_is_no_picture_and_what_has_no_face_is_said_on_the_page(page: Any, 
     ).click()
     eventually(page, lambda: "The answer will stand here" in find(page, "#result").text)
     give(page, folder / "notes.txt")
-    eventually(page, lambda: "notes.txt" in find(page, ".toast-wrap").text)
+    eventually(page, lambda: "image/*" in find(page, ".toast-wrap").text)
     give(page, folder / "plain.png")
     eventually(page, lambda: "No face was found" in find(page, "#result [role=status]").text)
-    assert "Traceback" not in server.said.read_text()
 
 
 def test_a_camera_is_watched_live(page: Any):
@@ -286,7 +285,8 @@ def test_ctrl_c_ends_it_and_nothing_is_left(page: Any, server: Server, folder: P
     assert [path.name for path in folder.rglob("astronaut.png")].count("astronaut.png") == 2
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(60) == 130
-    assert server.said.read_text().splitlines()[-1] == "fer-bench: interrupted"
+    said = [line for line in server.said.read_text().splitlines() if line and "comes without a model" not in line]
+    assert said == ["fer-bench: Ctrl-C ends it", "fer-bench: interrupted"]
     assert list(folder.rglob("astronaut.png")) == [folder / "astronaut.png"]
     assert list(folder.glob("fer-bench-demo-*")) == []
     heard = server.heard.read_text().splitlines()
