@@ -3,9 +3,10 @@
 Each package gets an environment of its own, below --work, with pinned versions; there it says what it sees in the
 PrivateTest images, one after the other, with its own preprocessing, each image being the face (peers_predict.py). Then
 ``fer-bench score`` makes a record of it. Times of a call are this machine's; nets of ours, with random weights, are
-timed beside them, and peers.json has all that was measured. 1,000 images of Training are predicted, too: whoever has
-learnt FER-2013's Training does better there than on PrivateTest, and whoever has learnt all of it does as well on
-PrivateTest. What --work holds is used again, answers included, so it may be broken off.
+timed beside them, as is the file that comes with fer-bench, and peers.json has all that was measured. 1,000 images of
+Training are predicted, too: whoever has learnt FER-2013's Training does better there than on PrivateTest, and whoever
+has learnt all of it does as well on PrivateTest. What --work holds is used again, answers included, so it may be broken
+off.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import numpy as np
 
-from fer_bench import Dataset, load_dataset, make_split
+from fer_bench import Dataset, load_dataset, make_split, open_model
 from fer_bench.data.dataset import EMOTIONS
 from fer_bench.data.names import emotion
 from fer_bench.data.splits import Split
@@ -40,6 +41,8 @@ TRAINING_IMAGES = 1000
 #: How many calls are timed, after everything has been predicted, and nets of ours that are timed, too.
 CALLS = 300
 OURS = (("fer-net", "cpu"), ("mini-xception", "tuned"))
+#: The file that comes with fer-bench, by the name of its row.
+SHIPPED = "fer-net-float16"
 #: With what each package is installed, itself without what else it asks for: `fer` wants PyTorch for another detector
 #: of faces, and MoviePy for films. OpenCV 5 comes without the cascade that it opens, newer setuptools without
 #: pkg_resources.
@@ -159,7 +162,9 @@ def score(arguments: list[str], place: Place) -> str:
 
 
 def times(peers: Sequence[Peer], dataset: Dataset, work: Path) -> dict[str, dict[str, float]]:
-    """Of one image at batch 1: theirs, and those of nets of ours, whose random weights take as long as trained ones."""
+    """Of one image at batch 1: theirs, those of nets of ours, whose random weights take as long as trained ones, and of
+    the file that comes with the program.
+    """
     from fer_bench import registry
 
     found = {}
@@ -172,14 +177,20 @@ def times(peers: Sequence[Peer], dataset: Dataset, work: Path) -> dict[str, dict
     for name, recipe in OURS:
         runner: Any = registry.make(name, recipe)
         runner.assemble(runner.core(len(EMOTIONS), "random"))
-        runner.predict_proba(dataset.images[:1])
-        clocks = []
-        for image in dataset.images[:CALLS]:
-            start = time.perf_counter(), time.process_time()
-            runner.predict_proba(image[None])
-            clocks.append((time.perf_counter() - start[0], time.process_time() - start[1]))
-        found[name] = medians(*np.array(clocks).T)
+        found[name] = timed(runner.predict_proba, dataset.images[:CALLS])
+    found[SHIPPED] = timed(open_model(), dataset.images[:CALLS])
     return found
+
+
+def timed(call: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> dict[str, float]:
+    """The medians of calls with one image each, after a first one that nobody waits for again."""
+    call(images[:1])
+    clocks = []
+    for image in images:
+        start = time.perf_counter(), time.process_time()
+        call(image[None])
+        clocks.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    return medians(*np.array(clocks).T)
 
 
 def medians(seconds: np.ndarray, processor_seconds: np.ndarray) -> dict[str, float]:
