@@ -147,8 +147,8 @@ def predict(
     >>> import fer_bench
     >>> faces = fer_bench.load_dataset("synthetic").images[:2]  # (2, 48, 48) uint8
     >>> rows = fer_bench.predict(faces, model="hog-svm")  # a run; without ``model`` the one that comes with the package
-    >>> [(row.source, row.model) for row in rows]
-    [('image 0', 'hog-svm:tuned'), ('image 1', 'hog-svm:tuned')]
+    >>> rows[1].source, rows[1].model
+    ('image 1', 'hog-svm:tuned')
     >>> rows[0].emotion == max(rows[0].probabilities, key=rows[0].probabilities.get)
     True
     """
