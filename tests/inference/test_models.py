@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from made_models import EMOTIONS, linear, weights, write_onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from fer_bench.cli import main
 from fer_bench.errors import InputError, RunError
@@ -214,6 +216,17 @@ def test_no_process_and_no_file_is_left(trained):
     assert not work.exists()
 
 
+def test_a_run_and_a_file_are_asked_side_by_side(trained, onnx_file, tmp_path):
+    Image.fromarray(images(1)[0]).save(tmp_path / "face.png")
+    models = ["--model", "brightness", "--results", trained, "--plugin", ODD, "--model", onnx_file]
+    done = CliRunner().invoke(main, ["predict", str(tmp_path / "face.png"), *map(str, models), "--json"])
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    assert [row["model"] for row in rows] == ["brightness:default", "linear"]
+    assert rows[1]["emotion"] == EMOTIONS[linear(images(1), weights())[0].argmax()]
+    assert list(rows[0]["probabilities"]) == list(EMOTIONS)
+
+
 def test_a_run_that_can_not_answer_is_refused(trained, tmp_path):
     with pytest.raises(InputError, match="no run called 'svm'"):
         open_model("svm", results=trained)
@@ -224,6 +237,11 @@ def test_a_run_that_can_not_answer_is_refused(trained, tmp_path):
     try:
         with pytest.raises(InputError, match="has no model"):
             open_model("brightness", results=trained, plugins=[ODD])
+        Image.fromarray(images(1)[0]).save(tmp_path / "face.png")
+        models = ["--model", "brightness", "--results", str(trained), "--plugin", ODD]
+        done = CliRunner().invoke(main, ["predict", str(tmp_path / "face.png"), *models])
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "has no model" in done.stderr
     finally:
         hidden.rename(run.folder / "model")
 

@@ -17,6 +17,8 @@ from PIL import Image
 
 import fer_bench
 from fer_bench.cli import main
+from fer_bench.errors import InputError
+from fer_bench.inference import onnx_model
 
 FILE = files("fer_bench.inference") / "shipped" / "fer-net.onnx"
 BOARD = Path(__file__).parents[2] / "results/fer2013/official"
@@ -72,6 +74,8 @@ def test_a_smile_by_the_command_alone(tmp_path: Path) -> None:
     code = """
 import sys
 from fer_bench.cli import main
+from fer_bench.errors import InputError
+from fer_bench.inference import onnx_model
 try:
     main(sys.argv[1:])
 finally:
@@ -116,3 +120,9 @@ def test_its_figures_are_those_of_predict(fer2013: Path, tmp_path: Path) -> None
     moved = np.abs(np.array(found["confusion"]) - np.array(own["confusion"])).sum() / 2
     assert moved <= 2  # none on the machine of the record; on another one, where two emotions are as good as equal
     assert abs(found["accuracy"] - own["accuracy"]) <= 2 / 3589
+
+
+def test_an_installation_without_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_model, "SHIPPED", "none.onnx")
+    with pytest.raises(InputError, match="comes without a model; name one with --model"):
+        onnx_model.shipped.__wrapped__()
