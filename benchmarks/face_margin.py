@@ -194,9 +194,10 @@ def page(given: Any, detect: Detector, model: Classifier) -> str:
     command = f"python -m benchmarks.face_margin --model {model.name} --faces {given.faces} --seed {given.seed}{other}"
     return f"""# How wide a face is cut
 
-Made by `{command}` with OpenCV {cv2.__version__}. {len(rows):,} validation faces (PublicTest) of {data.name}, enlarged
-{SCALES[0]:g} to {SCALES[1]:g} times, were put into pictures; the detector `{given.detector}` looked for them. No test
-image was used.
+Made by `{command}`
+with OpenCV {cv2.__version__}. {len(rows):,} validation faces (PublicTest) of {data.name},
+enlarged {SCALES[0]:g} to {SCALES[1]:g} times, were put into pictures; the detector `{given.detector}` looked for them.
+No test image was used.
 
 ## Where the detector's boxes lie
 
