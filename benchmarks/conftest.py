@@ -22,7 +22,7 @@ FER2013 = 35_887
 DRAWN = 10_240
 
 # Baseline and ours, here and in the processes that are started here, run under what a worker's environment would be.
-os.environ |= device.environment("cpu", "tensorflow")
+os.environ |= device.process_variables(device.Target("cpu", "tensorflow"))
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 _load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 _data = "embedded faces"

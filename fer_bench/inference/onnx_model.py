@@ -161,7 +161,7 @@ def _session(content: bytes, where: str, threads: int) -> Any:
     options.log_severity_level = 4  # what is wrong is said in a line of ours
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=False)
     except Exception as error:  # onnxruntime raises half a dozen types of its own
         raise InputError(f"{where}: no model can be made of it ({_line(error)})") from None
 

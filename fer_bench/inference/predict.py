@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,9 +152,7 @@ def predict(
     >>> rows[0].emotion == max(rows[0].probabilities, key=rows[0].probabilities.get)
     True
     """
-    from .faces import FaceFinder
-
-    finder = FaceFinder(faces)
+    finder = _finder(faces)
     pictures = _pictures(images)
     asked = open_model(model, results=results) if model is None or isinstance(model, str) else model
     try:
@@ -161,6 +160,14 @@ def predict(
     finally:
         if isinstance(model, str):
             asked.close()
+
+
+@cache
+def _finder(faces: str) -> FaceFinder:
+    """What finds faces, made once for a program that asks about one picture after the other."""
+    from .faces import FaceFinder
+
+    return FaceFinder(faces)
 
 
 def _pictures(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from made_models import tiny_onnx
 from made_records import predictions, record
 from PIL import Image
 from pyarrow import parquet
@@ -52,6 +53,11 @@ def video(suffix: str, code: str) -> bytes:
             writer.write(np.stack([image] * 3, -1))
         writer.release()
         return path.read_bytes()
+
+
+def model() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return tiny_onnx(Path(folder, "tiny.onnx")).read_bytes()
 
 
 def _deep(kind: str) -> bytes:
@@ -169,6 +175,7 @@ FILES: dict[str, bytes] = {
     "photo.png": _deep("PNG"),
     "clip.avi": video(".avi", "MJPG"),
     "clip.mp4": video(".mp4", "mp4v"),
+    "model.onnx": model(),
     "predicted.csv": predicted(),
     "predicted.files.csv": predicted("file", list(TREE)),
     "predicted.csv.gz": gzip.compress(predicted()),

@@ -30,6 +30,7 @@ from fer_bench.data.reader import read, read_foreign
 from fer_bench.engine.stored_model import check_model
 from fer_bench.entries.external_file import read_outside
 from fer_bench.errors import InputError
+from fer_bench.inference import onnx_model
 from fer_bench.inference.face import Unreadable
 from fer_bench.inference.pictures import as_face
 from fer_bench.inference.sources import open_sources
@@ -113,6 +114,11 @@ def read_pictures(path: Path) -> None:
         assert as_face(found).shape == (48, 48)
 
 
+def read_model(path: Path) -> None:
+    answers = onnx_model.read(path)(np.zeros((3, 48, 48), np.uint8))
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=TOLERANCE)
+
+
 def _structure(name: str) -> dict[str, st.SearchStrategy[bytes]]:
     start = FILES[name]
     by_form = {
@@ -133,13 +139,20 @@ def _structure(name: str) -> dict[str, st.SearchStrategy[bytes]]:
     return by_form.get(name, {})
 
 
+#: What one reader alone is for.
+OWN = {
+    "predictions.npz": read_saved,
+    "record.json": read_run,
+    "history.csv": read_epochs,
+    "model.onnx": read_model,
+}
 READERS: dict[str, list[Callable[[Path], None]]] = {
     name: [read_predicted]
     if name.startswith("predicted.")
     else [read_pictures]
     if name.startswith(("photo.", "clip."))
-    else [{"predictions.npz": read_saved, "record.json": read_run, "history.csv": read_epochs}[name]]
-    if name in ("predictions.npz", "record.json", "history.csv")
+    else [OWN[name]]
+    if name in OWN
     else [read_faces, read_ordered, read_subjects]
     for name in FILES
 }
