@@ -63,8 +63,10 @@ def push(repository: str, kind: Kind, files: Mapping[str, Path | bytes], message
 @contextmanager
 def _told(repository: str) -> Iterator[None]:
     """What the library raises, as one line."""
-    import httpx
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    # That of the library below, httpx or its successor: an address that can't be reached raises one of it.
+    unreached = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
 
     try:
         yield
@@ -77,7 +79,7 @@ def _told(repository: str) -> Iterator[None]:
                 f"--push {repository}: the Hub refuses it ({code}); is the token one that may write there?"
             ) from None
         raise RunError(f"--push {repository}: the Hub failed ({_line(error)}); try again") from None
-    except (httpx.HTTPError, OSError) as error:
+    except (unreached, OSError) as error:
         raise RunError(f"--push {repository}: the Hub can't be reached ({_line(error)}); try again") from None
 
 

@@ -200,9 +200,8 @@ def test_the_report_is_uploaded_as_a_static_space_without_faces(command, hub, re
     assert files["index.html"] == (results / "index.html").read_bytes()
 
 
-@pytest.mark.parametrize("what", ["card svm", "report"])
-def test_what_keeps_it_from_uploading_is_one_line(what, command, hub, trained, tiny_npz):
-    given = [*what.split(), "--results", trained, "--data", tiny_npz, "--push"]
+def test_what_keeps_a_card_from_being_uploaded_is_one_line(command, hub, trained, tiny_npz):
+    given = ["card", "svm", "--quiet", "--results", trained, "--data", tiny_npz, "--push"]
     one_line(command(*given, "me/net", token=""), 2, "no token", "HF_TOKEN")
     one_line(command(*given, "not/a/name"), 2, "not/a/name")
     hub.refuses = 401
@@ -210,4 +209,15 @@ def test_what_keeps_it_from_uploading_is_one_line(what, command, hub, trained, t
     hub.refuses = 503
     one_line(command(*given, "me/net"), 1, "the Hub failed")
     one_line(command(*given, "me/net", endpoint="http://127.0.0.1:9"), 1, "can't be reached")
+    assert not hub.files
+    assert not hub.made
+
+
+def test_what_keeps_a_report_from_being_uploaded_is_one_line(command, hub, results):
+    given = ["report", "--quiet", "--results", results, "--push", "me/board"]
+    one_line(command(*given, token=""), 2, "no token", "HF_TOKEN")
+    one_line(command(*given, "--verify"), 2, "--verify")
+    assert not (results / "README.md").exists()
+    hub.refuses = 403
+    one_line(command(*given), 2, "403", "token")
     assert not hub.files
