@@ -86,11 +86,13 @@ def demo_command(
             except InputError as error:  # those that are named can be shown without it
                 warn([str(error)])
 
+        looker = Looker(models, detector)
+
         def ready(address: str) -> None:
-            told = {"address": address, "models": [model.name for model in models]}
+            told = {"address": address, "models": list(looker.models)}
             click.echo(json.dumps(told) if as_json else f"the page is at {address}")
             if not is_here(host):
                 warn([f"it listens at {host}: whoever reaches this computer can use it"])
             note("Ctrl-C ends it")
 
-        serve(Looker(models, detector), faces=faces, host=host, port=port, browser=not no_browser, ready=ready)
+        serve(looker, faces=faces, host=host, port=port, browser=not no_browser, ready=ready)

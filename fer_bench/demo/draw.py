@@ -36,8 +36,16 @@ class Face:
         return max(self.probabilities, key=lambda name: self.probabilities[name])
 
 
-def result(picture: Picture, faces: Sequence[Face], model: str, explained: bool) -> str:
-    """A picture with a box around each face, and what a model says of it."""
+def result(picture: Picture, faces: Sequence[Face], model: str, *, explained: bool, announced: bool) -> str:
+    """A picture with a box around each face, and what a model says of it.
+
+    Args:
+        picture: the whole of it.
+        faces: those in it.
+        model: its name.
+        explained: whether all faces were to be explained; how many were not is said.
+        announced: whether screen readers are to say at once what is new, as they should of a picture, not of a frame.
+    """
     height, width = picture.pixels.shape[:2]
     scale = min(1.0, WIDEST / max(height, width))
     shown = picture.pixels if scale == 1 else cv2.resize(
@@ -58,6 +66,7 @@ def result(picture: Picture, faces: Sequence[Face], model: str, explained: bool)
         height=height,
         faces=list(zip(faces, pictures, strict=True)),
         model=model,
+        announced=announced,
         unexplained=sum(face.why is None for face in faces) if explained else 0,
     )
 

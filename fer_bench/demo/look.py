@@ -16,7 +16,7 @@ from ..inference.model import Model
 from ..inference.pictures import read_picture
 from ..inference.predict import answers
 from . import draw
-from .figures import Offered, offered
+from .figures import offered
 
 #: Faces of one picture whose explanation is computed: with some models each takes a second.
 MOST_EXPLAINED = 8
@@ -54,14 +54,14 @@ class Looker:
             explained: whether to show where the model looks.
         """
         with self._turn:
-            return self._looked(content, where, name, policy, explained)
+            return self._looked(content, where, name, policy, explained, announced=True)
 
     def glance(self, content: bytes, name: str, policy: str) -> str | None:
         """The same for a frame of a camera; None where another picture is being looked at: the frame is dropped."""
         if not self._turn.acquire(blocking=False):
             return None
         try:
-            return self._looked(content, "camera", name, policy, False)
+            return self._looked(content, "camera", name, policy, explained=False, announced=False)
         finally:
             self._turn.release()
 
@@ -69,23 +69,25 @@ class Looker:
         """Waits until nothing is looked at; nothing is any more: a program must not end within a detector's code."""
         self._turn.acquire()
 
-    def _looked(self, content: bytes, where: str, name: str, policy: str, explained: bool) -> str:
+    def _looked(self, content: bytes, where: str, name: str, policy: str, explained: bool, announced: bool) -> str:
         try:
             if name not in list(self.models) or policy not in FACES:
                 raise InputError(f"no model {name!r} here, or no choice of faces {policy!r}; load the page again")
-            return self._answer(read_picture(content, where, where), self.models[name], policy, explained)
+            picture = read_picture(content, where, where)
+            faces = self._faces(picture, self.models[name].model, policy, explained)
+            return draw.result(picture, faces, name, explained=explained, announced=announced)
         except (InputError, RunError) as error:
             return draw.problem(str(error))
 
-    def _answer(self, picture: Picture, one: Offered, policy: str, explained: bool) -> str:
-        (answer,) = answers([picture], [one.model], self._finders[policy], batch=1)
+    def _faces(self, picture: Picture, model: Model, policy: str, explained: bool) -> list[draw.Face]:
+        (answer,) = answers([picture], [model], self._finders[policy], batch=1)
         said = answer.probabilities[0] if answer.faces else ()
         faces = []
         for at, (crop, probabilities) in enumerate(zip(answer.faces, said, strict=True)):
             column = int(probabilities.argmax())
-            why = heat(one.model, crop.image, column) if explained and at < MOST_EXPLAINED else None
-            faces.append(draw.Face(crop, dict(zip(one.model.classes, probabilities.tolist(), strict=True)), why))
-        return draw.result(picture, faces, one.name, explained)
+            why = heat(model, crop.image, column) if explained and at < MOST_EXPLAINED else None
+            faces.append(draw.Face(crop, dict(zip(model.classes, probabilities.tolist(), strict=True)), why))
+        return faces
 
 
 def content_of(payload: Mapping[str, Any], uploads: Path) -> tuple[bytes, str]:

@@ -214,6 +214,8 @@ def test_each_face_has_its_bars_and_the_explanation_comes_on_the_button(page: An
     assert shown == [
         f"Face {at}: {row.emotion}, {100 * row.probabilities[row.emotion]:.1f} %" for at, row in enumerate(rows, 1)
     ]
+    announced = find(page, "#result [role=alert]").get_property("textContent")
+    assert announced.split(". ")[1].startswith(f"Face 2 of 2: {rows[1].emotion}, ")
     assert [tag.text for tag in page.find_elements(By.CSS_SELECTOR, "#result svg text")] == ["1", "2"]
     assert len(page.find_elements(By.CSS_SELECTOR, "#result .looks img")) == 2
     find(page, "#why").click()
@@ -246,7 +248,7 @@ def test_what_is_no_picture_and_what_has_no_face_is_said_on_the_page(page: Any, 
     give(page, folder / "notes.txt")
     eventually(page, lambda: "image/*" in find(page, ".toast-wrap").text)
     give(page, folder / "plain.png")
-    eventually(page, lambda: "No face was found" in find(page, "#result [role=status]").text)
+    eventually(page, lambda: "No face was found" in find(page, "#result .note").text)
 
 
 def test_a_camera_is_watched_live(page: Any):
@@ -254,6 +256,7 @@ def test_a_camera_is_watched_live(page: Any):
     press(page, "*[@id='camera']", "Access")
     press(page, "*[@id='camera']", "Record")
     eventually(page, lambda: len(page.find_elements(By.CSS_SELECTOR, "#live rect.box")) == 1)
+    assert page.find_elements(By.CSS_SELECTOR, "#live [role=alert]") == []  # four times a second
     box = find(page, "#live rect.box")
     assert 200 < float(box.get_attribute("x")) < 320  # where the face is, and not where it is in a mirror
     numbers = [float(text.split()[0]) for text in bars(page, "#live .face").values()]
