@@ -18,8 +18,11 @@ Detector = Callable[[np.ndarray], list[Box]]
 DETECTORS = ("haar", "yunet")
 #: A larger picture is made smaller before faces are looked for, to so many pixels on its longer side.
 LONGEST_SIDE = 800
-#: What the cascades were trained on, and thereby the smallest face, in pixels of what is looked at.
+#: What the cascades were trained on, and thereby the smallest face in a small picture, in pixels of what is looked at.
 SMALLEST_FACE = 24
+#: The same in a larger one: of a face below it, three quarters of a model's 48 pixels, little can be told, and with it
+#: a frame of 640 x 480 takes 0.12 instead of 0.21 s of processor time.
+SMALLEST_IN_LARGE = 36
 #: A picture with no more on its longer side is looked at with its edges drawn out by this part of that: a face that
 #: fills a picture is missed in it. Of FER-2013's faces alone, 57 % are found without, 69 % with it.
 _SMALL, _DRAWN_OUT = 256, 0.1
@@ -54,12 +57,13 @@ class Haar:
 
     def __call__(self, pixels: np.ndarray) -> list[Box]:
         gray, scale = _reduced(as_gray(pixels))
+        smallest = SMALLEST_FACE if max(gray.shape) <= _SMALL else SMALLEST_IN_LARGE
         gray, more = _drawn_out(gray)
-        if min(gray.shape) < SMALLEST_FACE:
+        if min(gray.shape) < smallest:
             return []
         with self._lock:
             places, _, scores = self._find.detectMultiScale3(
-                gray, 1.1, 3, minSize=(SMALLEST_FACE, SMALLEST_FACE), outputRejectLevels=True
+                gray, 1.1, 3, minSize=(smallest, smallest), outputRejectLevels=True
             )
             found = [
                 (place, float(score))
