@@ -148,4 +148,4 @@ def refusal(error: click.UsageError) -> str:
 )
 @click.version_option(__version__, "--version", "-V", prog_name="fer-bench", help="Show the version and exit.")
 def main() -> None:
-    """Train facial-emotion-recognition models on one split, score them alike, rank them on one leaderboard."""
+    """Facial-emotion recognition: train models on one split, score them alike, rank them; ask one about a face."""

@@ -36,6 +36,8 @@ def meant_option(word: str, names: Sequence[str]) -> str:
 def no_command(word: str, top: bool, path: str, there: Sequence[str], rest: Sequence[str]) -> str:
     """What to say of a word that stands where a command should."""
     first = f"no command {word!r}"
+    if top and is_picture(word):
+        return f"{first}, but a picture or a video; type: {path} predict {shlex.quote(word)}"
     if is_data(word):
         runner = next((spec for spec in rest if is_runner(spec)), "svm")
         command = f"run {shlex.quote(runner)}" if top else "info"
@@ -78,6 +80,11 @@ def extra(path: str, options: set[str], words: Sequence[str]) -> str:
 def example(command: click.Command) -> str:
     """ ", as in: ..." with the example of a command's help."""
     return f", as in: {shown}" if (shown := (command.epilog or "").removeprefix("Example: ")) else ""
+
+
+def is_picture(word: str) -> bool:
+    """Whether a word is a file, or a name, of what ``fer-bench predict`` looks at."""
+    return bool(re.search(r"\.(jpe?g|png|bmp|gif|webp|tiff?|mp4|mov|avi|mkv|webm)$", word, re.IGNORECASE))
 
 
 def is_data(word: str) -> bool:

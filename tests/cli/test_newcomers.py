@@ -35,6 +35,7 @@ def cli(*words: str, **env: str) -> Result:
         ("mlp:tuned --seeds 3", "type: fer-bench run mlp:tuned --seeds 3"),
         ("fer2013.csv svm", "type: fer-bench run svm --data fer2013.csv"),
         ("faces", "type: fer-bench run svm --data faces"),
+        ("Holiday.JPG", "type: fer-bench predict Holiday.JPG"),
         ("rnu svm", "did you mean run?"),
         ("RUN svm", "did you mean run?"),
         ("help", "type: fer-bench --help"),
