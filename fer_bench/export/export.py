@@ -153,7 +153,8 @@ def _make(run: StoredRun, wanted: Wanted, compared: int, work: Path, options: Op
         compared=compared,
     )
     (work / TASK).write_text(task.to_json(), encoding="utf-8")
-    variables = process_variables(target, options.threads)
+    # tf2onnx goes through sets of names, whose order is drawn by chance: the same model is to be the same file.
+    variables = process_variables(target, options.threads) | {"PYTHONHASHSEED": "0"}
     outcome = watch(work, options, variables, lambda _: None, Event(), "fer_bench.export.worker")
     if outcome.status != "ok":
         _refuse(outcome, run, wanted, str(model.resolve()))

@@ -34,6 +34,7 @@ def finish(model: onnx.ModelProto, classes: Sequence[str], about: str) -> onnx.M
     del graph.input[:], graph.output[:], graph.value_info[:]
     graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["N", IMAGE_SIZE, IMAGE_SIZE]))
     graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N", len(classes)]))
+    _number(graph)
     graph.name, graph.doc_string, model.doc_string = "fer-bench", "", ""
     helper.set_model_props(model, {METADATA: about})
     onnx.checker.check_model(model)
@@ -44,6 +45,26 @@ def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
     for node in graph.node:
         for names in (node.input, node.output):
             names[:] = [new if name == old else name for name in names]
+
+
+def _number(graph: onnx.GraphProto) -> None:
+    """Names nodes and values by their places, and puts constants in order: converters name them by chance, and the same
+    model is to be the same file. A graph with others inside, which know its names, keeps them.
+    """
+    if any(attribute.HasField("g") for node in graph.node for attribute in node.attribute):
+        return
+    names = {name: name for name in ("", INPUT, OUTPUT)}
+    for place, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{place}"
+        for values in (node.input, node.output):
+            values[:] = [names.setdefault(name, f"value_{len(names)}") for name in values]
+    used = {tensor.name: tensor for tensor in graph.initializer if tensor.name in names}
+    constants = [used[name] for name in names if name in used]
+    for tensor in constants:
+        tensor.name = names[tensor.name]
+    kept = [tensor.SerializeToString() for tensor in constants]
+    del graph.initializer[:]
+    graph.initializer.extend(onnx.TensorProto.FromString(content) for content in kept)
 
 
 def in_float16(model: onnx.ModelProto) -> None:

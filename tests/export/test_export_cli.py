@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from made_records import keep, leftovers, record
 
@@ -124,6 +125,10 @@ def test_smaller_weights_and_a_row_of_its_own(export, exported, trained, tiny_np
     whole, _ = exported("tiny-net")
     half, _ = exported("tiny-net", "onnx", "float16")
     assert half.stat().st_size < 0.75 * whole.stat().st_size  # metadata and graph stay
+    # Made by two processes, yet node for node the same, but for the casts: a model is the same file each time.
+    nodes, more = onnx.load(whole).graph.node, onnx.load(half).graph.node
+    assert list(more)[len(more) - len(nodes) :] == list(nodes)
+    assert {node.op_type for node in list(more)[: len(more) - len(nodes)]} == {"Cast"}
     results = tmp_path / "results"
     shutil.copytree(trained, results)
     done = export("tiny-net", "--quantize", "int8", "--row", "tiny-net-int8", results=results)
