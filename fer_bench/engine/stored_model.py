@@ -17,6 +17,7 @@ from ..records import provenance
 from ..records.record import ENSEMBLE, EXTERNAL, Environment
 from ..records.store import MODEL, StoredRun
 from ..training.kept import EPOCHS
+from .account import naming_full_disk
 from .job import Options
 from .outcome import Outcome
 from .process import watch
@@ -48,6 +49,18 @@ def check_model(run: StoredRun, spec: str) -> None:
             f"{run.folder} has no model: it was run with --no-models, or comes from a clone, which has none; train it "
             f"here, on {job.dataset}: {again}"
         )
+
+
+def copy_model(run: StoredRun, work: Path) -> Path:
+    """Copies the model of a run, without kept epochs, to a folder ``MODEL`` in ``work``; returns that folder.
+
+    A process that reads it there finds no predictions beside it, with the labels of the test part.
+
+    Raises:
+        OSError: the disk is full, which it says of ``work``, or the model can't be read.
+    """
+    with naming_full_disk(work):
+        return shutil.copytree(run.folder / MODEL, work / MODEL, ignore=shutil.ignore_patterns(EPOCHS))
 
 
 class Prediction(NamedTuple):
@@ -84,8 +97,7 @@ def predict(
         stop: ends the process once it is set.
     """
     job, stored, model = run.record.job, run.folder / MODEL, work / MODEL
-    # A copy: beside the model itself lie predictions, with the labels of the test part.
-    shutil.copytree(stored, model, ignore=shutil.ignore_patterns(EPOCHS))
+    copy_model(run, work)
     weights = None if epoch is None else Path(shutil.copy(epoch, work / EPOCH))
     task = PredictTask(
         spec=spec,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,13 @@ from ..engine.account import naming_full_disk
 from ..engine.job import Options
 from ..engine.outcome import Outcome, one_line
 from ..engine.process import watch
-from ..engine.stored_model import check_model
+from ..engine.stored_model import check_model, copy_model
 from ..engine.task import IMAGES, OUT, PROBABILITIES, TASK
 from ..errors import InputError, RunError
 from ..files import durable, inside
 from ..hardware.device import choose, process_variables
 from ..records.store import MODEL, RECORD, StoredRun, read_record
 from ..scores.probabilities import distributions
-from ..training.kept import EPOCHS
 from .about import about
 from .formats import SUFFIXES
 from .parity import Parity, compare
@@ -134,9 +132,8 @@ def export(
 
 def _make(run: StoredRun, wanted: Wanted, compared: int, work: Path, options: Options) -> str:
     """Has the file made under ``work``; returns what whoever loads it has to know, or ""."""
-    job, model, stored = run.record.job, work / MODEL, run.folder / MODEL
-    # A copy: beside the model itself lie predictions, with the labels of the test part.
-    shutil.copytree(stored, model, ignore=shutil.ignore_patterns(EPOCHS))
+    job, model = run.record.job, work / MODEL
+    copy_model(run, work)
     target = choose("cpu", "tensorflow")  # the one whose models all formats can be made of
     task = ExportTask(
         spec=wanted.spec,

@@ -22,12 +22,11 @@ import numpy as np
 from ..api import registry
 from ..board.select import System, select
 from ..engine import outcome, process
-from ..engine.stored_model import check_model
+from ..engine.stored_model import check_model, copy_model
 from ..engine.task import LOG, OUTCOME, TASK
 from ..errors import InputError, RunError
 from ..hardware.device import choose, process_variables
 from ..records.store import MODEL, Store, StoredRun
-from ..training.kept import EPOCHS
 from .worker import CALLS, EXPLAIN, MOST_IMAGES, PREDICT, ServeTask
 
 #: Seconds between looks at a process that loads its model.
@@ -76,8 +75,7 @@ class StoredModel:
         self.name, self.source = f"{spec}:{job.recipe}", str(run.folder)
         target = choose(device, backend)
         self._work = Path(tempfile.mkdtemp(prefix="fer-bench-"))
-        # A copy: beside the model itself lie predictions, with the labels of the test part.
-        model = shutil.copytree(run.folder / MODEL, self._work / MODEL, ignore=shutil.ignore_patterns(EPOCHS))
+        model = copy_model(run, self._work)
         token = secrets.token_hex(16)
         address = str(self._work / CALLS) if os.name == "posix" else rf"\\.\pipe\fer-bench-{token}"
         task = ServeTask(
