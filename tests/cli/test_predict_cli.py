@@ -245,6 +245,14 @@ def test_bad_input_is_one_line_and_exit_code_2(predict, tmp_path, model):
     refused(predict(picture, "--csv", "x.png", "--explain", "x.png"), "its own")
     refused(predict(picture, "--model", model), "given twice")
     refused(predict(picture, "--plugin", "x.py"), "--plugin")
+    refused(predict(picture, "--device", "gpu"), "--device gpu", "for runs")
+    refused(predict(picture, "--backend", "jax"), "--backend jax", "for runs")
+    refused(predict(""), "''", "no such file")
+    refused(
+        predict(picture, "--csv", "there.csv", "--force", "--annotate", "all.mp4"),
+        "is a picture; name a file ending in .png",
+    )
+    assert (tmp_path / "there.csv").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "broken.mp4",
         "empty",
@@ -252,6 +260,18 @@ def test_bad_input_is_one_line_and_exit_code_2(predict, tmp_path, model):
         "one.png",
         "there.csv",
     ]
+
+
+def test_what_is_read_is_not_drawn_over(predict, tmp_path):
+    """A drawn picture has the name of its source, and --force would put it into its place."""
+    (tmp_path / "mine" / "drawn").mkdir(parents=True)
+    picture = face(tmp_path / "mine" / "one.png")
+    before = picture.read_bytes()
+    refused(predict(picture, "--annotate", "mine", "--force"), "one.png", "is read, and would be written over")
+    face(tmp_path / "mine" / "drawn" / "one.png")
+    refused(predict("mine", "--annotate", "mine/drawn", "--force"), "drawn", "is read, and would be written over")
+    assert picture.read_bytes() == before
+    assert predict("mine", "--annotate", "mine/new").exit_code == 0, "a folder that is made now is not read"
 
 
 def test_a_face_is_found_in_a_photograph(predict, tmp_path):
