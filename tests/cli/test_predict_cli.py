@@ -358,6 +358,21 @@ def test_a_full_disk_leaves_whole_lines(model, tmp_path):
     assert 20 < len(table(tmp_path / "rows.csv")) < 200
 
 
+@pytest.mark.skipif(os.name != "posix", reason="where a home is told by HOME")
+def test_nothing_is_kept_in_a_users_home(model, tmp_path):
+    """Libraries that tell their makers of their use keep what they tell, and an identifier, below ~/.cache."""
+    picture, home = face(tmp_path / "one.png"), tmp_path / "home"
+    home.mkdir()
+    # Variables by which onnxruntime is silent, that of this process among them.
+    silent = ("ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "CI", "GITHUB_ACTIONS", "TF_BUILD")
+    clean = {name: value for name, value in os.environ.items() if name not in silent and not name.startswith("XDG_")}
+    done = subprocess.run(
+        [*FER_BENCH, "predict", picture, "--model", model], env=clean | {"HOME": str(home)}, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(home.rglob("*"))
+
+
 def test_a_first_answer_imports_nothing_heavy(model, tmp_path):
     """It has to be there within a second and a half, of which each of these libraries would take most."""
     heavy = {
