@@ -6,9 +6,14 @@ The names below are the public API; each is imported when first used, so that ``
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 __version__ = "0.1.0"
+
+# Since 1.29, onnxruntime tells its makers of each process, and keeps an identifier of the computer, from the moment
+# that it is imported. Its function for that comes too late; nothing is to leave this computer.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _HOMES = {
     "Dataset": "data.dataset",

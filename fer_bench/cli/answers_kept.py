@@ -73,12 +73,12 @@ class Outputs:
             say(f"{answer.picture.source}: {answer.picture.reason}")
         else:
             self.progress.looked()
+        if self.annotated is not None:  # first, for it may refuse what it is given, and then nothing is written
+            self.annotated.add(answer)
         if self.csv is not None:
             self.csv.write(rows)
         if self.as_json or not isinstance(answer.picture, Unreadable):  # else it has been said
             self.shown.show(rows)
-        if self.annotated is not None:
-            self.annotated.add(answer)
         if self.sheet is not None:
             for title, place in _titles(answer):
                 said = [one[place] for one in answer.probabilities]

@@ -148,6 +148,20 @@ def check_words(
             f"{next(iter(both))}: is read, and would be written" if len(set(given)) == len(given) else
             "--csv, --annotate and --explain name one file; each wants its own"
         )  # fmt: skip
+    if annotate is not None and (over := drawn_over(Path(annotate).resolve(), read)):
+        raise InputError(f"--annotate {annotate}: {over} is read, and would be written over; name another folder")
+
+
+def drawn_over(folder: Path, read: Sequence[Path]) -> Path | None:
+    """What is read, and may be replaced by what is drawn into a folder; None where that can't be."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    for path in read:
+        if path.is_dir() and folder.is_relative_to(path):
+            return folder
+        if path.parent == folder and path.suffix.lower() in (".png", ".mp4"):
+            return path
+    return None
 
 
 @contextmanager
@@ -186,6 +200,9 @@ def opened(
         load_plugins(plugins)
     elif plugins:
         raise InputError("--plugin: registers runners, and no --model names a run")
+    elif device.startswith("gpu") or backend != "auto":
+        option = f"--device {device}" if device.startswith("gpu") else f"--backend {backend}"
+        raise InputError(f"{option}: is for runs, and no --model names one; files are computed on the processor")
     tell: Callable[[str], None] = lambda line: tell_unreadable([line])  # noqa: E731
     models: list[Model] = []
     for name in given or (None,):

@@ -63,6 +63,8 @@ def _open(source: str, every: int, note: Callable[[str], None]) -> Iterable[Pict
 
         check_address(source)
         return _read_address(source, every)
+    if not source:  # of a shell's variable that is not set; to Path it is this folder
+        raise InputError("'': no such file or folder")
     path = Path(source)
     try:
         mode = path.stat().st_mode

@@ -245,6 +245,14 @@ def test_bad_input_is_one_line_and_exit_code_2(predict, tmp_path, model):
     refused(predict(picture, "--csv", "x.png", "--explain", "x.png"), "its own")
     refused(predict(picture, "--model", model), "given twice")
     refused(predict(picture, "--plugin", "x.py"), "--plugin")
+    refused(predict(picture, "--device", "gpu"), "--device gpu", "for runs")
+    refused(predict(picture, "--backend", "jax"), "--backend jax", "for runs")
+    refused(predict(""), "''", "no such file")
+    refused(
+        predict(picture, "--csv", "there.csv", "--force", "--annotate", "all.mp4"),
+        "is a picture; name a file ending in .png",
+    )
+    assert (tmp_path / "there.csv").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "broken.mp4",
         "empty",
@@ -252,6 +260,18 @@ def test_bad_input_is_one_line_and_exit_code_2(predict, tmp_path, model):
         "one.png",
         "there.csv",
     ]
+
+
+def test_what_is_read_is_not_drawn_over(predict, tmp_path):
+    """A drawn picture has the name of its source, and --force would put it into its place."""
+    (tmp_path / "mine" / "drawn").mkdir(parents=True)
+    picture = face(tmp_path / "mine" / "one.png")
+    before = picture.read_bytes()
+    refused(predict(picture, "--annotate", "mine", "--force"), "one.png", "is read, and would be written over")
+    face(tmp_path / "mine" / "drawn" / "one.png")
+    refused(predict("mine", "--annotate", "mine/drawn", "--force"), "drawn", "is read, and would be written over")
+    assert picture.read_bytes() == before
+    assert predict("mine", "--annotate", "mine/new").exit_code == 0, "a folder that is made now is not read"
 
 
 def test_a_face_is_found_in_a_photograph(predict, tmp_path):
@@ -336,6 +356,21 @@ def test_a_full_disk_leaves_whole_lines(model, tmp_path):
     assert done.returncode == 1, done.stderr
     assert b"Traceback" not in done.stderr
     assert 20 < len(table(tmp_path / "rows.csv")) < 200
+
+
+@pytest.mark.skipif(os.name != "posix", reason="where a home is told by HOME")
+def test_nothing_is_kept_in_a_users_home(model, tmp_path):
+    """Libraries that tell their makers of their use keep what they tell, and an identifier, below ~/.cache."""
+    picture, home = face(tmp_path / "one.png"), tmp_path / "home"
+    home.mkdir()
+    # Variables by which onnxruntime is silent, that of this process among them.
+    silent = ("ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "CI", "GITHUB_ACTIONS", "TF_BUILD")
+    clean = {name: value for name, value in os.environ.items() if name not in silent and not name.startswith("XDG_")}
+    done = subprocess.run(
+        [*FER_BENCH, "predict", picture, "--model", model], env=clean | {"HOME": str(home)}, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(home.rglob("*"))
 
 
 def test_a_first_answer_imports_nothing_heavy(model, tmp_path):
