@@ -77,8 +77,7 @@ class Outputs:
             self.annotated.add(answer)
         if self.csv is not None:
             self.csv.write(rows)
-        if self.as_json or not isinstance(answer.picture, Unreadable):  # else it has been said
-            self.shown.show(rows)
+        self.shown.show(rows)
         if self.sheet is not None:
             for title, place in _titles(answer):
                 said = [one[place] for one in answer.probabilities]
@@ -99,7 +98,7 @@ class Outputs:
 
     def _say_files(self) -> None:
         if self.csv is not None and self.csv.rows:
-            note(f"{self.csv.rows:,} rows in {self.csv.path}")
+            note(f"{self.csv.rows:,} row{'' if self.csv.rows == 1 else 's'} in {self.csv.path}")
         if self.annotated is not None and (paths := self.annotated.written):
             note(f"drawn: {paths[0]}{f' and {len(paths) - 1:,} more' if len(paths) > 1 else ''}")
 

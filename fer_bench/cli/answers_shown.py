@@ -74,7 +74,8 @@ class Lines(Nothing):
         for row in rows:
             share = f"{row.probabilities[row.emotion]:.3f}" if row.emotion else ""
             frame, at = (row.frame, f"{row.time:.3f}") if row.time is not None else ("", "")
-            cells = (row.source, frame, at, _place(row.box), row.model, row.emotion, share, row.note)
+            place = _place(row.box) if row.emotion else ""
+            cells = (row.source, frame, at, place, row.model, row.emotion, share, row.note)
             click.echo("\t".join(visible(str(cell)).replace("\t", " ") for cell in cells))
 
 
@@ -82,7 +83,11 @@ class Bars(Nothing):
     """For a terminal: all emotions of a picture's face, a column a model; of a video's frame a line for each face."""
 
     def show(self, rows: Sequence[Row]) -> None:
+        from ..inference.predict import NO_FACE
+
         first = rows[0]
+        if first.note not in ("", NO_FACE):  # what can't be read has been said on stderr, which is the same terminal
+            return
         if first.frame is not None:
             self._frame(rows)
             return

@@ -28,6 +28,7 @@ _OTHER_KINDS = ("HDF5", "MPEG", "GRIB", "BUFR")
 _CAMERA = {".heic", ".heif", ".jxl", ".svg", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"}
 #: How files of images begin, whatever their names are.
 _STARTS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 #: The depths that cameras and converters write into 16 bits a pixel: values below 2 to the power of each.
 _DEPTHS = (8, 10, 12)
 #: With less than this in all of a set, values in 16 bits are of no scale that anybody could tell.
@@ -56,9 +57,18 @@ def formats() -> tuple[str, ...]:
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
+def _kind(content: bytes) -> str:
+    """What a file is that Pillow can't read."""
+    if not content:
+        return "an empty file, and not an image that can be read"
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIC:
+        return "a HEIC image: convert it to JPEG or PNG; it is not one that can be read"
+    return "not an image that can be read"
+
+
 def begins_as_image(start: bytes) -> bool:
     """Whether a file that starts with these 16 bytes is one of an image."""
-    heif = start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"mif1", b"avif")
+    heif = start[4:8] == b"ftyp" and start[8:12] in (*_HEIC, b"avif")
     return start.startswith(_STARTS) or heif or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
 
 
@@ -89,7 +99,7 @@ def decode(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(f"{where}: an image of more than {MAX_PIXELS:,} pixels, which are the limit") from None
     except UnidentifiedImageError:
-        raise InputError(f"{where}: not an image that can be read ({', '.join(formats())} can)") from None
+        raise InputError(f"{where}: {_kind(content)} ({', '.join(formats())} can)") from None
     except Exception as error:
         # Pillow's readers raise whatever they stumble over: OSError, SyntaxError, struct.error, KeyError, ...
         reason = " ".join(str(error).split())[:120]

@@ -193,6 +193,8 @@ class Columns:
         fits = [one for one, names in ORDERS.items() if numbers <= names.keys()]
         if self.order.name == ASSUMED and fits and not numbers <= self.order.names.keys():
             complaint += f"; are the numbers those of {' or '.join(fits)}? Write the emotions' names"
+        without = np.array([not text for text in texts], bool)
+        self._refuse(without, column, "is no answer; each image needs one: of `predict`, give the CSV of --faces none")
         self._refuse(labels < 0, column, complaint)
         return labels
 

@@ -88,6 +88,8 @@ class CsvFile:
 
 def check_place(path: Path, force: bool) -> None:
     """Raises InputError where a file can't be made: it is there and not to be replaced, or its folder is not there."""
+    if str(path) == "-":
+        raise InputError("-: name a file; without --csv, rows go to stdout")
     if path.is_dir():
         raise InputError(f"{path}: a folder; name a file")
     if path.exists() and not path.is_file():

@@ -175,15 +175,27 @@ def _pictures(
     """What ``predict`` is given, as pictures; paths are checked at once and read as they are asked for."""
     from .sources import open_sources
 
+    if not isinstance(images, str | Path | np.ndarray | Sequence) or isinstance(images, bytes):
+        raise _unknown("images", images)
     if isinstance(images, np.ndarray) and images.ndim == 3 and images.shape[1:] == (48, 48):
         given: Sequence[str | Path | np.ndarray] = list(images)
     else:
         given = [images] if isinstance(images, str | Path | np.ndarray) else list(images)
+    for at, one in enumerate(given):
+        if not isinstance(one, str | Path | np.ndarray):
+            raise _unknown(f"image {at}", one)
     opened = [
         iter([_of_array(one, at)]) if isinstance(one, np.ndarray) else open_sources([str(one)])
         for at, one in enumerate(given)
     ]
     return (picture for source in opened for picture in source)
+
+
+def _unknown(what: str, given: object) -> InputError:
+    hint = "; OpenCV's imread returns that for a file that it can't read" if given is None else ""
+    return InputError(
+        f"{what}: {type(given).__name__} is neither a path, an address, nor an array such as np.asarray(picture){hint}"
+    )
 
 
 def _of_array(pixels: np.ndarray, at: int) -> Picture:

@@ -69,7 +69,8 @@ def _open(source: str, every: int, note: Callable[[str], None]) -> Iterable[Pict
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last is for a NUL in it
-        raise InputError(f"{brief(source, 200)}: no such file or folder") from None
+        hint = "; leave the quotes away, or name the folder" if set(source) & set("*?[") else ""
+        raise InputError(f"{brief(source, 200)}: no such file or folder{hint}") from None
     if stat.S_ISDIR(mode):
         return _read_folder(path, every, note)
     if not stat.S_ISREG(mode):

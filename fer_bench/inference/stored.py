@@ -183,7 +183,8 @@ def open_run(
     """
     if not results.is_dir():
         raise InputError(
-            f"no model {name}: no such .onnx file, and no results folder {results}; --results names another"
+            f"no model {name}: no file ending in .onnx, as `fer-bench export` writes, and no results folder {results}"
+            " with a run of that name; --results names another"
         )
     for line in registry.know_plugins(plugins):
         tell(line)

@@ -209,6 +209,10 @@ def test_one_bad_source_among_others_is_a_row_and_exit_code_2(predict, tmp_path)
     assert broken["note"]
     assert (broken["source"], broken["probabilities"], broken["model"]) == (str(bad), {}, "")
     assert (fine["source"], fine["note"]) == (str(good), "")
+    lines = [line.split("\t") for line in predict(bad, good, "--faces", "none").stdout.splitlines()]
+    assert [line[0] for line in lines] == ["file", str(bad), str(good)]
+    assert [line[3] for line in lines] == ["face", "", "whole picture"]
+    assert lines[1][-1] == broken["note"]
 
 
 def refused(done: Result, *words: str) -> None:
@@ -227,6 +231,11 @@ def test_bad_input_is_one_line_and_exit_code_2(predict, tmp_path, model):
     (tmp_path / "there.csv").write_text("mine")
     refused(predict(), "nothing to look at")
     refused(predict("none.png"), "none.png", "no such file")
+    refused(predict("*.png"), "no such file or folder; leave the quotes away")
+    refused(predict(picture, "--csv", "-"), "name a file; without --csv, rows go to stdout")
+    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(60))
+    refused(predict("phone.heic"), "phone.heic", "a HEIC image: convert it to JPEG")
+    (tmp_path / "phone.heic").unlink()
     refused(predict("empty"), "empty", "no picture")
     refused(predict("broken.mp4"), "broken.mp4")
     refused(predict("--camera", 93), "no camera 93")

@@ -73,3 +73,9 @@ def test_what_is_not_there_is_refused(model, tmp_path):
         fer_bench.predict(faces(1), "none.onnx")
     with pytest.raises(InputError, match="policy"):
         fer_bench.predict(faces(1), model, faces="some")
+
+
+@pytest.mark.parametrize("given", [None, 5, b"a.jpg", [None], object()])
+def test_what_is_no_picture_is_said(model, given):
+    with pytest.raises(InputError, match=r"is neither a path, an address, nor an array"):
+        fer_bench.predict(given, model)

@@ -106,7 +106,7 @@ def test_a_phones_picture_is_its_first() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (b"", "not an image that can be read"),
+        (b"", "an empty file, and not an image that can be read"),
         (b"some text\n" * 40, "not an image that can be read"),
         (content(COLOR)[:-40], "damaged image"),
         (content(COLOR, "GIF", save_all=True, append_images=[Image.new("RGB", (80, 60))]), "several images in one file"),
