@@ -170,6 +170,7 @@ def says(dataset, split, path, *words) -> str:
         (lambda t: t.assign(emotion="bored"), ["line 2, column emotion: 'bored' is none of anger, .*0 to 6"]),
         (lambda t: t.assign(emotion=7), ["column emotion: '7' is none of"]),
         (lambda t: t[["row"]].assign(predicted="joyless"), ["column predicted: 'joyless' is none of"]),
+        (lambda t: t[["row"]].assign(predicted=""), ["line 2, column predicted: .* is no answer; .*--faces none; 2. of"]),
         (lambda t: t.assign(predicted=t[list(WORDS)].to_numpy().argmin(axis=1)), ["line 2: predicted is .*, but the l"]),
         (lambda t: t.assign(emotion=[(t["emotion"][0] + 1) % 7, *t["emotion"][1:]]), ["line 2: row .* in the data; 1 of"]),
     ],
