@@ -78,7 +78,14 @@ def check(shown: str, printed: str) -> None:
     assert re.search(pattern, printed, re.DOTALL), f"not printed as shown:\n{shown}\nbut:\n{printed}"
 
 
-@pytest.mark.parametrize("page", sorted(TUTORIALS.glob("*.md")), ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    # What a long training does when it is broken off, tests/entries and tests/engine look at, too.
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem == "long-training"))
+        for page in sorted(TUTORIALS.glob("*.md"))
+    ],
+)
 def test_a_reader_can_follow(page: Path, tmp_path: Path) -> None:
     assert any(block.language == "sh" for block in blocks(page))
     follow(page, tmp_path)

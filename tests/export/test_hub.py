@@ -102,6 +102,15 @@ def command(hub, tmp_path):
     return command
 
 
+@pytest.fixture(scope="module")
+def svm(tiny_npz, tmp_path_factory) -> Path:
+    """A results folder with a trained svm."""
+    folder = tmp_path_factory.mktemp("hub") / "results"
+    done = CliRunner().invoke(main, ["run", "svm", "--data", str(tiny_npz), "--results", str(folder)])
+    assert done.exit_code == 0, done.output
+    return folder
+
+
 @pytest.fixture
 def results(tmp_path) -> Path:
     """A results folder with a made record of svm."""
@@ -166,9 +175,9 @@ def test_a_card_is_printed_or_written_once(results, tmp_path):
     assert invoke("--output", tmp_path / "nowhere" / "CARD.md").exit_code == 2
 
 
-def test_the_card_and_the_model_are_uploaded(command, hub, trained, tiny_npz, tmp_path):
+def test_the_card_and_the_model_are_uploaded(command, hub, svm, tiny_npz, tmp_path):
     done = command(
-        "card", "svm", "--push", "me/net", "--quantize", "float16", "--data", tiny_npz, "--results", trained, "--json"
+        "card", "svm", "--push", "me/net", "--quantize", "float16", "--data", tiny_npz, "--results", svm, "--json"
     )
     assert done.returncode == 0, done.stderr
     assert hub.tokens == {"Bearer hf_mine"}
@@ -200,8 +209,8 @@ def test_the_report_is_uploaded_as_a_static_space_without_faces(command, hub, re
     assert files["index.html"] == (results / "index.html").read_bytes()
 
 
-def test_what_keeps_a_card_from_being_uploaded_is_one_line(command, hub, trained, tiny_npz):
-    given = ["card", "svm", "--quiet", "--results", trained, "--data", tiny_npz, "--push"]
+def test_what_keeps_a_card_from_being_uploaded_is_one_line(command, hub, svm, tiny_npz):
+    given = ["card", "svm", "--quiet", "--results", svm, "--data", tiny_npz, "--push"]
     one_line(command(*given, "me/net", token=""), 2, "no token", "HF_TOKEN")
     one_line(command(*given, "not/a/name"), 2, "not/a/name")
     hub.refuses = 401
