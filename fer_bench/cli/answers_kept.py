@@ -37,7 +37,7 @@ class Outputs:
         as_json: bool,
     ) -> None:
         """Opens them; ``stack`` closes them, whatever happens."""
-        self.models, self.names, self.unread, self.as_json = models, names, 0, as_json
+        self.models, self.names, self.unread = models, names, 0
         self.shown = shown_as(as_json, csv_path is not None)
         self.progress = Progress(shown=as_json or csv_path is None)
         self.csv: CsvFile | None = None

@@ -28,6 +28,7 @@ _OTHER_KINDS = ("HDF5", "MPEG", "GRIB", "BUFR")
 _CAMERA = {".heic", ".heif", ".jxl", ".svg", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"}
 #: How files of images begin, whatever their names are.
 _STARTS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+#: What stands behind "ftyp" in the pictures of phones, which Pillow can not open by itself.
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 #: The depths that cameras and converters write into 16 bits a pixel: values below 2 to the power of each.
 _DEPTHS = (8, 10, 12)
