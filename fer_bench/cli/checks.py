@@ -26,9 +26,11 @@ def check_words(names: Sequence[str], everything: bool, options: Options) -> Non
     from ..training.tensorboard import check_tensorboard
     from .mistakes import check_recipe, check_runners, is_runner
 
+    context = click.get_current_context()
+    if options.seed and context.get_parameter_source("seeds") is not ParameterSource.DEFAULT:
+        raise InputError(f"--seeds {options.seeds} and --seed say two things: leave one of them out")
     if everything and names:
         raise InputError(f"--all already means every runner: leave it out, or {' '.join(names)}")
-    context = click.get_current_context()
     if not everything and not names and is_runner(context.params.get("data") or ""):
         data = context.params["data"]
         raise InputError(f"--data {data}: that is a runner, and no data; type: fer-bench run {data} --data PATH")

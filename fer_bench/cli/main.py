@@ -22,6 +22,9 @@ from .say import say
 #: "_command")
 COMMANDS = {
     "run": "run",
+    "runs": "runs",
+    "show": "show",
+    "rm": "rm",
     "report": "report",
     "compare": "compare",
     "score": "score",

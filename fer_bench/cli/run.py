@@ -18,6 +18,7 @@ from .options import (
     DEVICE_OPTION,
     PLUGIN_OPTION,
     RESULTS_OPTION,
+    SEED,
     data_options,
     given_data,
     load_plugins,
@@ -80,6 +81,7 @@ DEMO_JOBS = 4
 @click.option(
     "--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many seeds a runner: 0, 1, ..."
 )
+@click.option("--seed", type=SEED, multiple=True, help="Exactly this seed, instead of --seeds; can be repeated.")
 @click.option("--epochs", type=click.IntRange(1), help="At most so many epochs (of each stage; rounds for boosting).")
 @click.option("--limit", type=click.IntRange(1), help="Rows per class of train and validation, for a quick look.")
 @click.option(
