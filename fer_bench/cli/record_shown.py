@@ -80,6 +80,7 @@ def _job(record: RunRecord) -> dict[str, Any]:
         "runner": f"{job.runner}, version {job.runner_version}, {job.family}",
         "parameters": _pairs(job.params),
         "recipe": job.recipe + (f" ({job.recipe_digest[:8]})" if job.recipe_digest else ""),
+        "by hand": job.recipe_origin and job.recipe_origin.words,
         "its fields": _pairs(_told(job.recipe_fields)),
         "data": f"{job.dataset} ({job.dataset_digest[:8]})",
         "split": f"{job.split} ({job.split_digest[:8]})",
