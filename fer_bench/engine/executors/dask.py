@@ -107,7 +107,7 @@ def make(words: Words) -> Dask:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0" if _installed("bokeh") else None,
+            dashboard_address="127.0.0.1:0",
             resources={"GPU": 1} if _gpus() else None,
         )
     address = words.scheduler or cluster.scheduler_address  # type: ignore[union-attr]  # one of both is there

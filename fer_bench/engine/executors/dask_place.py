@@ -15,12 +15,11 @@ from distributed.comm import get_address_host
 
 from ...errors import InputError
 from ..outcome import MEMORY_HINT, STOPPED, Outcome, one_line
-from ..place import Done, Work
+from ..place import Done, Gone, Work
 from ..process import event_of
 from ..task import Report
 from . import carried
 from .dask_task import run_order
-from .executor import Gone
 from .packing import Packer, unpacked
 from .parcel import Content, Order, versions
 
