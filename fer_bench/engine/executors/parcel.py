@@ -167,7 +167,8 @@ def unpack(files: Mapping[str, bytes], folder: Path, allowed: Iterable[str]) -> 
         if not plain or parts[0] not in allowed:
             raise InputError(f"a worker sent a file {brief(name)}, which is none of a run's")
         path = folder / PurePosixPath(name)
-        inside.make(folder, path.parent)
+        if inside.check(folder, path.parent) != inside.FILE:
+            inside.make(folder, path.parent)
         if inside.check(folder, path):
             raise InputError(f"a worker sent a file {brief(name)} over another")
         path.write_bytes(content)
