@@ -1,6 +1,7 @@
 """Executors: they run the jobs of a sweep, on this machine or on a cluster."""
 
-from .executor import Executor, Gone
+from ..place import Gone
+from .executor import Executor
 from .local import Local
 from .words import NAMES, Words, check, make
 
