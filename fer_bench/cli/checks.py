@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from ..errors import InputError
 
 if TYPE_CHECKING:
+    from ..engine.executors import Words
     from ..engine.job import Options
 
 
@@ -50,14 +51,20 @@ def check_words(names: Sequence[str], everything: bool, options: Options) -> Non
         check_tensorboard()
 
 
-def check_device(options: Options, jobs: int | None) -> str:
-    """The device of the runs, "cpu" or "gpu:N", which is looked for before any data is read.
+def check_device(options: Options, words: Words) -> str:
+    """The device of the runs, "cpu" or "gpu:N", which is looked for before any data is read; on a cluster, what was
+    said.
 
-    Raises InputError where device or backend can't be used, or several runs at a time would share a GPU.
+    Raises InputError where device or backend can't be used, several runs at a time would share a GPU, or what was said
+    of an executor contradicts itself.
     """
+    from ..engine.executors import check
     from ..hardware.device import choose
 
+    check(words)
+    if words.executor != "local":
+        return options.device
     device = choose(options.device, options.backend).device
-    if jobs and jobs > 1 and device != "cpu":
-        raise InputError(f"--jobs {jobs}: runs share no GPU; leave it out, or take --device cpu")
+    if words.jobs and words.jobs > 1 and device != "cpu":
+        raise InputError(f"--jobs {words.jobs}: runs share no GPU; leave it out, or take --device cpu")
     return device

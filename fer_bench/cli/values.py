@@ -119,6 +119,7 @@ SYSTEM = Words("system", _systems, files=True)
 BOARD = Words("name", _boards)
 DEVICE = Words("device", lambda params: ("auto", "cpu", "gpu", "gpu:0", "gpu:1"))
 WEIGHTS = Words("word|file", lambda params: ("auto", "imagenet", "random"), files=True)
+SCHEDULER = Words("address", lambda params: ("tcp://127.0.0.1:8786",))
 #: Where a server listens.
 HOST = Words("address", lambda params: ("127.0.0.1", "0.0.0.0"))
 SECONDS = Seconds()
