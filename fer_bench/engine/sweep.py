@@ -160,7 +160,9 @@ class _Sweep:
         interrupted = False
         with ThreadPoolExecutor(max(1, len(self.pending))) as pool:  # a thread is started where none is free
             try:
-                self.executor.expect([self.steps[number].job for number in self.pending], self.store, self.options)
+                pending = [self.steps[number] for number in self.pending]
+                anew = any(step.anew for step in pending)
+                self.executor.expect([step.job for step in pending], self.store, self.options, anew=anew)
                 self._tell(pool)
             except KeyboardInterrupt:
                 interrupted = True
@@ -233,7 +235,7 @@ class _Sweep:
     def _claim(self, step: Step, count: tuple[int, int], begun: Start) -> RunRecord | str:
         """The record of a run, or of another process's since the survey; or why the job has to wait."""
         job = step.job
-        with self.store.claim(job.info) as mine:
+        with self.executor.claim(job, self.store) as mine:
             if not mine:
                 return "another process runs it"
             now = _look(job, self.store, "none")
