@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 import subprocess
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -43,7 +44,8 @@ class Array:
         try:
             executor = submitit.AutoExecutor(folder, cluster=cluster, **made)
             executor.update_parameters(timeout_min=settings.minutes, **words)
-            self.jobs: list[submitit.Job[None]] = executor.submit_array(tasks)
+            with redirect_stderr(io.StringIO()):  # what sbatch says there is in the exception, too
+                self.jobs: list[submitit.Job[None]] = executor.submit_array(tasks)
         except (FailedJobError, FailedSubmissionError, OSError, RuntimeError, ValueError, NameError) as error:
             said = [line for line in str(error).splitlines() if line.strip()]
             told = next((line for line in reversed(said) if "error" in line.lower()), said[-1] if said else "no reason")
