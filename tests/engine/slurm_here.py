@@ -1,7 +1,7 @@
 """A stand-in for a SLURM cluster: its commands, for which this machine is the only node, without limits.
 
 ``python slurm_here.py COMMAND ...``; the environment's SLURM_HERE names a folder. What sbatch was given stays there as
-``script.sh``; ``calls`` has a line for each command. A file ``refuse`` there has sbatch refuse with its words, and
+``4001.sh`` and so on; ``calls`` has a line for each command. A file ``hold`` keeps tasks waiting. A file ``refuse`` there has sbatch refuse with its words, and
 ``state`` is what sacct says of tasks that are over.
 """
 
@@ -25,9 +25,9 @@ def sbatch(script: str) -> None:
     if (HERE / "refuse").exists():
         sys.exit((HERE / "refuse").read_text())
     text = Path(script).read_text()
-    shutil.copy(script, HERE / "script.sh")
     number = ARRAY + len(list(HERE.glob("*.array")))
     (HERE / f"{number}.array").touch()
+    shutil.copy(script, HERE / f"{number}.sh")
     array = re.search(r"#SBATCH --array=0-(\d+)", text)
     for task in range(int(array[1]) + 1) if array else [None]:
         start(f"{number}" if task is None else f"{number}_{task}")
@@ -40,7 +40,8 @@ def start(name: str) -> None:
     told = {"SLURM_JOB_ID": number, "SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_JOB_NODELIST": "here"}
     told |= {"SLURM_ARRAY_JOB_ID": number, "SLURM_ARRAY_TASK_ID": task} if task else {}
     with (HERE / f"{name}.out").open("ab") as log:
-        run = subprocess.Popen(["bash", HERE / "script.sh"], env=os.environ | told, start_new_session=True,
+        command = f"while [ -e {HERE}/hold ]; do sleep 0.05; done; exec bash {HERE}/{number}.sh"
+        run = subprocess.Popen(["bash", "-c", command], env=os.environ | told, start_new_session=True,
                                stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # fmt: skip
     (HERE / f"{name}.pid").write_text(str(run.pid))
 

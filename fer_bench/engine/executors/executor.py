@@ -23,6 +23,10 @@ class Gone(RunError):
     """The executor can run nothing any more: its scheduler is gone, say. It concerns no job, but the whole sweep."""
 
 
+class Busy(Exception):
+    """Another process is at the job; whoever has waited for that asks again."""
+
+
 class Executor(ABC):
     """Runs jobs, each called for in a thread of the sweep, which has claimed it.
 
@@ -75,6 +79,7 @@ class Executor(ABC):
 
         Raises:
             Gone: this executor can run nothing any more. Nothing is stored of the job then.
+            Busy: another process is at the job where it was to be run.
             OSError: the disk is full.
         """
         return execute(job, store, options, target, report, stop, anew=anew, at=self.place)

@@ -25,10 +25,10 @@ from ..outcome import LOG_WIDTH, printable
 from ..place import Here
 from ..process import progress_events
 from ..task import Report
-from .executor import Executor
+from .executor import Busy, Executor
 from .slurm_array import CLIENT, LOOK, Array, clear_up
 from .slurm_settings import Settings, read_settings
-from .slurm_task import STOP, Given, Task, progress_of, record_of_task
+from .slurm_task import STOP, Given, Task, busy_of, progress_of, record_of_task
 from .words import Words
 
 #: Seconds between two looks at the files of a task, and that a task may take to end once it was told to.
@@ -116,6 +116,7 @@ class Slurm(Executor):
                 report(event)
             record = mine.record()
             if record is None and gone:
+                self._leave(mine, job)
                 record = lost(mine, job, begun, store)
             elif record is None:
                 stop.wait(POLL)
@@ -123,6 +124,14 @@ class Slurm(Executor):
             mine.array.over.add(mine.number)
             return record
         return self._stopped(mine, job, begun, store, report)
+
+    def _leave(self, mine: Waiting, job: Job) -> None:
+        """Raises Busy where a task has left its job to another process."""
+        if busy_of(mine.folder, mine.number).exists():
+            with self.lock:
+                mine.array.over.add(mine.number)
+                del self.waiting[job.info.key]
+            raise Busy
 
     def add_tta(
         self, job: Job, store: Store, options: Options, target: Target, report: Report, stop: Event

@@ -28,6 +28,7 @@ from ..account import Start, failed, store_failure
 from ..job import Job, Options
 from ..place import Here
 from ..task import Report
+from .executor import Busy
 from .local import Local
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ def progress_of(folder: Path, number: int) -> Path:
     return folder / f"{number}.progress.jsonl"
 
 
+def busy_of(folder: Path, number: int) -> Path:
+    """The file that says of a task that it has left its job to another process."""
+    return folder / f"{number}.busy"
+
+
 def record_of_task(folder: Path, number: int) -> Path:
     """The file of a task's record, which is there once the task is over."""
     return folder / f"{number}.record.json"
@@ -91,6 +97,14 @@ class Node(Local):
         super().__init__(1)
         self.stop: Event | None = None
         self.over = Event()
+
+    @contextmanager
+    def claim(self, job: Job, store: Store) -> Iterator[bool]:
+        """As of ``Executor``; raises Busy where another process is at the job: the node is not to wait for that."""
+        with store.claim(job.info) as mine:
+            if not mine:
+                raise Busy
+            yield mine
 
     def alone(self, target: Target) -> AbstractContextManager[bool]:
         """As of ``Executor``."""
@@ -135,8 +149,10 @@ class Task:
         vars(self).update(state, node=Node())
 
     def __call__(self) -> None:
-        """Runs the job, unless another process has done it since, and leaves its record in the folder."""
+        """Runs the job, unless another process is at it or has done it since; leaves its record in the folder."""
         signal.signal(signal.SIGINT, signal.default_int_handler)  # by which the client's word ends it, too
+        if (self.folder / STOP).exists():
+            return
         with (self.folder / JOBS).open("rb") as file:
             given: Given = pickle.load(file)
         sys.argv = list(given.argv)  # the record has the command that the user typed
@@ -144,13 +160,16 @@ class Task:
         job, store, begun = given.jobs[self.number], Store(given.root), Start.now()
         try:
             record = self._run(given, job, store)
+        except Busy:
+            busy_of(self.folder, self.number).touch()
+            return
         except Exception as error:  # a device that the node lacks, or submitit's word that time was up too often
             record = ended_by(error, job, begun, store)
         if record is not None:
             durable.write(record_of_task(self.folder, self.number), content_of(record))
 
     def _run(self, given: Given, job: Job, store: Store) -> RunRecord | None:
-        """A sweep of one step, which claims the job, waits for whoever is at it, and takes their record. None: the
+        """A sweep of one step, which claims the job, or takes the record of whoever has done it meanwhile. None: the
         client wanted the end before anything had begun.
         """
         from ..sweep import Interrupted, Step, sweep
@@ -193,9 +212,6 @@ def told(folder: Path, number: int) -> Iterator[Observer]:
     from ..sweep import Observer
 
     class Teller(Observer):
-        def waiting(self, number: int, total: int, job: Job, reason: str) -> None:
-            tell({"note": f"{reason}; waiting on {socket.gethostname()}"})
-
         def started(self, number: int, total: int, job: Job) -> None:
             tell({"note": f"runs on {socket.gethostname()}"})
 
