@@ -25,6 +25,7 @@ COMMANDS = {
     "runs": "runs",
     "show": "show",
     "rm": "rm",
+    "log": "log",
     "report": "report",
     "compare": "compare",
     "score": "score",

@@ -1,7 +1,8 @@
 """The store: run folders under a results folder, written whole or not at all.
 
 ``<results>/<dataset>/<split>/<runner>/<recipe>-s<seed>-<key>/`` holds ``record.json`` and, after a run that went well,
-``predictions.npz``, ``history.csv`` and ``model/``. Scratch and locks live in ``<results>/.work``.
+``predictions.npz``, ``history.csv`` and ``model/``. Scratch and locks live in ``<results>/.work``, what a cluster's
+tasks are given in ``<results>/.slurm``.
 
 A results folder may come from elsewhere: whatever is read, written or taken away in it goes through ``files.inside``,
 which follows no link.
@@ -31,7 +32,7 @@ RECORD = "record.json"
 PREDICTIONS = "predictions.npz"
 HISTORY = "history.csv"
 MODEL = "model"
-WORK = ".work"
+WORK, SLURM = ".work", ".slurm"  # apart: the one leads runners to no labels
 #: Predictions of a test part have some hundred kilobytes.
 MOST_PREDICTIONS = 512 << 20
 #: The scratch of one attempt at a job: part of its key, and a random part.
@@ -262,7 +263,7 @@ class Store:
         for name in found.folders:
             if depth == DEPTH:
                 yield above / name  # not to be listed: it may be replaced at this moment
-            elif name != WORK:
+            elif name not in (WORK, SLURM):
                 yield from self._folders(above / name, problems)
 
     def _lock(self, name: str) -> Path:

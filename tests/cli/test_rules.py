@@ -28,6 +28,7 @@ READERS = {
     "runs",
     "show",
     "rm",
+    "log",
     "run",
     "report",
     "compare",
@@ -45,6 +46,7 @@ READERS = {
 #: Commands that write into a folder of the user's.
 WRITERS = {
     "rm",
+    "log",
     "run",
     "report",
     "score",

@@ -59,7 +59,7 @@ class Dask(Executor):
         threads = sum(int(worker["nthreads"]) for worker in workers)
         return min(threads, gpus) if gpus and self.device != "cpu" else threads
 
-    def expect(self, jobs: Sequence[Job], store: Store, options: Options) -> None:
+    def expect(self, jobs: Sequence[Job], store: Store, options: Options, *, anew: bool) -> None:
         """Puts a file into the results folder by which workers find out whether they see that."""
         if options.tensorboard:
             raise InputError("--tensorboard writes its logs where the training runs; leave it out with --executor dask")
