@@ -22,6 +22,7 @@ from .say import say
 #: "_command")
 COMMANDS = {
     "run": "run",
+    "tune": "tune",
     "report": "report",
     "compare": "compare",
     "score": "score",

@@ -236,8 +236,7 @@ def score_predictions(job: Job, out: Path, tta_cost: Cost) -> RunScores:
     """Joins the worker's probabilities with the labels, in their file, and scores test and validation part.
 
     The scores are computed from the probabilities as they are stored, so that they can be computed again to the last
-    digit. A run whose checkpoint the test part picked has no validation scores: it never looked at a validation part. A
-    trial of a search has no test part, and no scores of one.
+    digit. A run whose checkpoint the test part picked has no validation scores: it never saw one. A trial has no test.
     """
     with np.load(out / PREDICTIONS, allow_pickle=False) as given:
         probabilities = {name: given[name] for name in probability_names(job)}

@@ -15,6 +15,7 @@ FREE = {"--name", "--note", "--subject", "--merge", "--classes", "--fail-if-wors
 #: Commands that read records, and so may need a plugin's runners.
 READERS = {
     "run",
+    "tune",
     "report",
     "compare",
     "score",
@@ -31,6 +32,7 @@ READERS = {
 #: Commands that write into a folder of the user's.
 WRITERS = {
     "run",
+    "tune",
     "report",
     "score",
     "ensemble",
