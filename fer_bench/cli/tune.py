@@ -167,7 +167,7 @@ def tune_command(
         print_plan(plan, trials, Path(results), as_json)
         return
     account, interrupted = go(plan, Path(results), storage, trials, timeout, jobs)
-    print_account(account, Path(results), as_json)
+    print_account(account, plan, Path(results), as_json)
     leave(account, interrupted)
 
 
@@ -212,13 +212,14 @@ def print_plan(plan: Plan, trials: int, results: Path, as_json: bool) -> None:
     )
 
 
-def print_account(account: Account, results: Path, as_json: bool) -> None:
+def print_account(account: Account, plan: Plan, results: Path, as_json: bool) -> None:
     """What the study found."""
     import json
     import shlex
 
     from tabulate import tabulate
 
+    from ..search.fields import value_of
     from ..search.studies import BEST, study_folder
     from .tune_progress import cell, value_words
 
@@ -228,17 +229,16 @@ def print_account(account: Account, results: Path, as_json: bool) -> None:
     best, base = account["best"], account["base"]
     if best is None:
         return
-    objective = account["statement"]["objective"]
+    objective = plan.objective
     if best["params"]:
-        was = base["params"] if base else {}
-        rows = [[name, cell(value), cell(was.get(name, "-"))] for name, value in best["params"].items()]
-        click.echo(tabulate(rows, ["field", "best", "before"], disable_numparse=True))
+        rows = [[name, cell(value), cell(value_of(plan.base, name))] for name, value in best["params"].items()]
+        click.echo(tabulate(rows, ["field", "best", plan.space.base], disable_numparse=True))
     click.echo(f"trial {best['number']}: validation {value_words(objective, best['value'])}")
     if base and base["value"] is not None:
         same = "no trial was better than it" if best["base"] else f"trial {base['number']}"
         click.echo(f"the recipe as it was: {value_words(objective, base['value'])} ({same})")
-    path = study_folder(results, account["name"]) / BEST
-    click.echo(f"fer-bench run {shlex.quote(account['statement']['runner'])} --recipe {shlex.quote(str(path))}")
+    path = study_folder(results, plan.name) / BEST
+    click.echo(f"fer-bench run {shlex.quote(plan.model)} --recipe {shlex.quote(str(path))}")
 
 
 def leave(account: Account, interrupted: bool) -> None:
