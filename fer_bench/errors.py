@@ -4,9 +4,11 @@ known.
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import re
+from collections.abc import Iterable
 
 #: Control characters but line feed and tab, and those that turn the direction of a text: what they do to a terminal or
 #: a page is not for a file to say.
@@ -71,3 +73,10 @@ _FULL_WORDS = (os.strerror(errno.ENOSPC), os.strerror(errno.EFBIG), "requested a
 def is_disk_full(error: BaseException) -> bool:
     """Whether an exception says that nothing more can be written: no space, no quota, a limit on the size of files."""
     return isinstance(error, OSError) and (error.errno in _FULL or any(words in str(error) for words in _FULL_WORDS))
+
+
+def did_you_mean(word: str, there: Iterable[str]) -> str:
+    """ "; did you mean X?", or "" where nothing is near."""
+    names = {name.lower(): name for name in there}
+    close = difflib.get_close_matches(word.lower(), names, 1)
+    return f"; did you mean {names[close[0]]}?" if close else ""

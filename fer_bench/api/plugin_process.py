@@ -16,6 +16,8 @@ from typing import Any
 
 from ..errors import InputError
 from . import registry
+from .recipe import NamedRecipe
+from .recipe_fields import from_fields
 from .stand_in import describe
 
 
@@ -58,7 +60,9 @@ def tell_of(made: dict[str, Any]) -> dict[str, Any]:
     """
     cls = registry.get(made["name"])
     try:
-        runner = cls(made["recipe"], **made["params"])
+        by_hand = made["by_hand"]
+        recipe = NamedRecipe(made["recipe"], from_fields(by_hand, made["recipe"])) if by_hand else made["recipe"]
+        runner = cls(recipe, **made["params"])
         if made["what"] == "count":
             return {"parameters": runner.count_parameters(made["classes"]), "macs": runner.count_macs(made["classes"])}
         return {

@@ -9,6 +9,14 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
+class NamedRecipe:
+    """A recipe that is none of a runner's own, with its name; a runner takes it where it takes the name of one."""
+
+    name: str
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
 class Augmentation:
     """Random changes to a training image; each range is symmetric about no change, as in ImageDataGenerator.
 

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from ..errors import InputError
 from .plugins import _importer
+from .recipe import NamedRecipe, Recipe
 from .runner import Runner, RunnerInfo
 from .spec import Spec, parse
 from .stand_in import StandIn, ask, stand_in
@@ -176,12 +177,13 @@ def recipes_of(spec: Spec, wanted: str, explicit: bool) -> list[str]:
     return [next(iter(known))] if wanted == "published" else []
 
 
-def make(spec: str, recipe: str = "") -> Runner:
+def make(spec: str, recipe: str = "", by_hand: Recipe | None = None) -> Runner:
     """A new, untrained runner.
 
     Args:
         spec: ``name``, ``name[parameter=value,...]``, either with ``:recipe`` behind it.
         recipe: name of one of its recipes; "" for that of ``spec``, or the runner's first one.
+        by_hand: a recipe that is none of the runner's own, and is called ``recipe``.
 
     Raises:
         InputError: the runner, recipe or parameter is unknown, a value has the wrong type, or two recipes are named.
@@ -195,7 +197,7 @@ def make(spec: str, recipe: str = "") -> Runner:
             f"runner {spec!r}: no parameter of that name; a recipe is chosen by {name}:RECIPE or --recipe, not in"
             " brackets"
         )
-    return cls(recipe or named, **params)
+    return cls(NamedRecipe(recipe, by_hand) if by_hand else recipe or named, **params)
 
 
 def load_plugins(extra: Sequence[str] = ()) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError
 from .context import Context, FitSummary, Part
 from .published import Published
-from .recipe import Recipe
+from .recipe import NamedRecipe, Recipe
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Runner(ABC):
     ...         self.shares = np.load(directory / "shares.npy")
 
     Args:
-        recipe: name of one of ``recipes``; "" for the first one.
+        recipe: name of one of ``recipes``, "" for the first one; or a NamedRecipe that is none of them.
         params: values for some of ``parameters``, of the default's type or as text.
 
     Attributes:
@@ -104,12 +104,15 @@ class Runner(ABC):
             families = [base.info.family for base in cls.__mro__ if issubclass(base, Runner)]
             cls.info = replace(cls.info, family=next(filter(None, families), ""))
 
-    def __init__(self, recipe: str = "", **params: Any) -> None:
-        self.recipe_name = recipe or next(iter(self.recipes))
-        if self.recipe_name not in self.recipes:
-            known = ", ".join(self.recipes)
-            raise InputError(f"runner {self.info.name} has no recipe {self.recipe_name!r}; it has {known}")
-        self.recipe = self.recipes[self.recipe_name]
+    def __init__(self, recipe: str | NamedRecipe = "", **params: Any) -> None:
+        if isinstance(recipe, NamedRecipe):
+            self.recipe_name, self.recipe = recipe.name, recipe.recipe
+        else:
+            self.recipe_name = recipe or next(iter(self.recipes))
+            if self.recipe_name not in self.recipes:
+                known = ", ".join(self.recipes)
+                raise InputError(f"runner {self.info.name} has no recipe {self.recipe_name!r}; it has {known}")
+            self.recipe = self.recipes[self.recipe_name]
         self.params = dict(self.parameters)
         for name, value in params.items():
             if name not in self.parameters:

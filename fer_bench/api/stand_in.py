@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import InputError, brief
 from .context import Context, FitSummary, Part
 from .published import Published
-from .recipe import Augmentation, EarlyStopping, Recipe, ReduceLR, Stage
+from .recipe import Augmentation, EarlyStopping, NamedRecipe, Recipe, ReduceLR, Stage
 from .runner import Runner, RunnerInfo
 
 #: No description of runners is longer, and none takes so many seconds: importing TensorFlow takes half a minute at
@@ -118,8 +118,9 @@ class StandIn(Runner):
     plugins: ClassVar[tuple[str, ...]]
     plain: ClassVar[bool]
 
-    def __init__(self, recipe: str = "", **params: Any) -> None:
-        self._asked = {"name": self.info.name, "recipe": recipe, "params": params}
+    def __init__(self, recipe: str | NamedRecipe = "", **params: Any) -> None:
+        named, by_hand = (recipe.name, asdict(recipe.recipe)) if isinstance(recipe, NamedRecipe) else (recipe, None)
+        self._asked = {"name": self.info.name, "recipe": named, "by_hand": by_hand, "params": params}
         if self.plain:
             super().__init__(recipe, **params)
             return

@@ -134,7 +134,8 @@ def _stale(job: JobInfo, info: RunnerInfo | None) -> str | None:
     if info is None or job.family in (EXTERNAL, ENSEMBLE):
         return None
     digests = dict(info.recipe_digests)
-    today = (info.version, digests.get(job.recipe) if digests else job.recipe_digest)
+    own = digests and job.recipe_origin is None
+    today = (info.version, digests.get(job.recipe) if own else job.recipe_digest)
     return _outdated((job.runner_version, job.recipe_digest), today)
 
 

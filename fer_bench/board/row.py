@@ -178,6 +178,7 @@ class Row:
             parts += [*(sorted(chosen) or ["scored from predictions, not run here"]), *sorted(filter(None, words))]
         if self.records:
             job = self.records[0].job
+            parts += [f"recipe by hand: {job.recipe_origin.words}"] if job.recipe_origin else []
             iterates = not self.runs or any(run.training.epochs_planned for run in self.runs)
             marks = {
                 f"epochs capped at {job.epochs}": job.epochs is not None and iterates,

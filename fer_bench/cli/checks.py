@@ -10,8 +10,10 @@ import click
 from click.core import ParameterSource
 
 from ..errors import InputError
+from .say import note
 
 if TYPE_CHECKING:
+    from ..api.spec import Spec
     from ..engine.job import Options
 
 
@@ -20,6 +22,7 @@ def check_words(names: Sequence[str], everything: bool, options: Options) -> Non
     runner, two statements of one recipe, a weights file that is not there, no TensorBoard.
     """
     from ..api import registry
+    from ..api.recipe_file import is_file
     from ..training.tensorboard import check_tensorboard
     from .mistakes import check_recipe, check_runners, is_runner
 
@@ -32,6 +35,8 @@ def check_words(names: Sequence[str], everything: bool, options: Options) -> Non
     if not everything and not names:
         raise InputError("name some runners, or --all; `fer-bench list` shows them")
     check_runners(names, {option for param in context.command.params for option in param.opts})
+    if everything and is_file(options.recipe):
+        raise InputError(f"--recipe {options.recipe}: name the runners that are to be trained so, instead of --all")
     specs = [registry.parse(name) for name in names]
     for spec in specs:
         registry.make(spec.model, spec.recipe)
@@ -42,10 +47,26 @@ def check_words(names: Sequence[str], everything: bool, options: Options) -> Non
                 " them out"
             )
     check_recipe(options.recipe, [spec.model for spec in specs if not spec.recipe])
+    check_by_hand([*specs] or [registry.parse(name) for name in registry.specs()], options, bool(names))
     if options.weights not in ("auto", "imagenet", "random") and not Path(options.weights).is_file():
         raise InputError(f"--weights {options.weights}: no such file; or give auto, imagenet or random")
     if options.tensorboard:
         check_tensorboard()
+
+
+def check_by_hand(specs: Sequence[Spec], options: Options, explicit: bool) -> None:
+    """Raises InputError where a recipe by hand can't be read, or is none for one of these runners; says where one is a
+    runner's own.
+    """
+    from ..api import registry
+    from ..api.recipe_file import ByHand
+
+    by_hand = ByHand.of(options.recipe, options.changes)
+    for spec in specs if by_hand.file or by_hand.changes else ():
+        for own in registry.recipes_of(spec, by_hand.wanted(options.recipe, spec), explicit):
+            recipe, origin = by_hand.recipe(registry.get(spec.runner), own)
+            if origin is None:
+                note(f"{by_hand.words}: that is {spec.model}'s own recipe {recipe}")
 
 
 def check_device(options: Options, jobs: int | None) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from . import mistakes
 from .say import LOUDNESS, PENDING, QUIET, VERBOSE, detail, say_pending, warn
 
@@ -179,7 +179,7 @@ def unknown_variables(ctx: click.Context) -> list[str]:
     known = {name for option in ctx.command.params for name in _accepted(ctx, option)}
     meant = {name: _short_of(name, prefix, known) for name in sorted(os.environ) if not name.startswith(prefix)}
     return [f"{name} sets nothing; did you mean {other}?" for name, other in meant.items() if other] + [
-        f"{name} sets nothing: {ctx.command_path} has no such option{mistakes.did_you_mean(name, known)}"
+        f"{name} sets nothing: {ctx.command_path} has no such option{did_you_mean(name, known)}"
         for name in sorted(os.environ)
         if ctx.auto_envvar_prefix and name.startswith(prefix) and name not in known
     ]

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import InputError, RunError, is_disk_full
+from ..errors import InputError, RunError, did_you_mean, is_disk_full
 from . import mistakes
 from .command import Group, given_as
 from .say import say
@@ -132,7 +132,7 @@ def refusal(error: click.UsageError) -> str:
     command, path = error.ctx.command, error.ctx.command_path
     if isinstance(error, click.NoSuchOption):
         names = [name for option in command.params for name in option.opts]
-        said = f"no option {error.option_name}{mistakes.did_you_mean(error.option_name, names)}"
+        said = f"no option {error.option_name}{did_you_mean(error.option_name, names)}"
     elif isinstance(error, click.MissingParameter | click.BadOptionUsage):
         said += mistakes.example(command)
     return f"{said}; see '{path} --help'"

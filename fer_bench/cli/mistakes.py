@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -10,19 +9,12 @@ from pathlib import Path
 
 import click
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 
 #: How files of data end.
 DATA = (".csv", ".csv.gz", ".zip", ".tar", ".tar.gz", ".tgz", ".npz", ".parquet")
 #: What a word processor makes of two hyphens.
 DASHES = "‐‑‒–—―−"
-
-
-def did_you_mean(word: str, there: Iterable[str]) -> str:
-    """ "; did you mean X?", or "" where nothing is near."""
-    close = difflib.get_close_matches(word.lower(), {name.lower(): name for name in there}, 1)
-    names = {name.lower(): name for name in there}
-    return f"; did you mean {names[close[0]]}?" if close else ""
 
 
 def meant_option(word: str, names: Sequence[str]) -> str:
@@ -172,7 +164,11 @@ def recipes(specs: Sequence[str]) -> list[str]:
 
 def check_recipe(recipe: str, specs: Sequence[str]) -> None:
     """Raises InputError where none of these runners has the recipe; "published" and "all" are understood by all."""
+    from ..api.recipe_file import SUFFIX, is_file
+
     there = [*recipes(specs), "published", "all"]
-    if recipe not in there:
+    if recipe not in there and not is_file(recipe):
+        if Path(recipe).is_file() or Path(recipe + SUFFIX).is_file():
+            raise InputError(f"--recipe {recipe}: a recipe's file ends in {SUFFIX}")
         hint = did_you_mean(recipe, there) or f"; there are {', '.join(dict.fromkeys(there))}"
         raise InputError(f"--recipe {recipe}: no such recipe of {', '.join(specs) or 'any runner'}{hint}")

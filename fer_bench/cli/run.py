@@ -59,7 +59,15 @@ DEMO_JOBS = 4
     type=values.RECIPE,
     default="published",
     show_default=True,
-    help="published, tuned, another one, or all; NAME:RECIPE says it for one runner.",
+    help="published, tuned, another one, or all; NAME:RECIPE says it for one runner; a .toml file is one by hand.",
+)
+@click.option(
+    "--set",
+    "changes",
+    type=values.FIELD,
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Change a field of the recipe: learning_rate=3e-4, augmentation.flip=false, options.C=5.",
 )
 @click.option(
     "--balance",

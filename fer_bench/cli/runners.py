@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import InputError
 from . import values
 from .command import Command
 from .options import JSON_OPTION, PLUGIN_OPTION, load_plugins
@@ -68,9 +69,11 @@ def fitting(rows: list[list[str]]) -> list[int | None] | None:
 
 @click.command(cls=Command, epilog="Example: fer-bench info 'stacked-cnn[n=3]:tuned' --json")
 @click.argument("name", type=values.RUNNER)
+@click.option("--recipe", type=values.RECIPE, help="Of its recipes, show this one alone.")
+@click.option("--toml", "as_toml", is_flag=True, help="Print the recipe as a file that `run --recipe FILE.toml` takes.")
 @PLUGIN_OPTION
 @JSON_OPTION
-def info_command(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
+def info_command(name: str, recipe: str | None, as_toml: bool, plugins: tuple[str, ...], as_json: bool) -> None:
     """Show everything about one runner: source, published figures, recipes, parameters, notes.
 
     NAME may carry parameters and a recipe, as in 'stacked-cnn[n=3]:tuned'; of its recipes, that alone is shown then.
@@ -83,8 +86,15 @@ def info_command(name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     # Building a model to count what is in it needs no GPU.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     load_plugins(plugins)
+    asked, runner = registry.parse(name), registry.make(name, recipe or "")
+    only = recipe or asked.recipe
+    if as_toml:
+        if as_json:
+            raise InputError("--toml and --json are two forms of the answer: leave one of them out")
+        click.echo(toml_of(runner), nl=False)
+        return
     with silent_libraries():
-        facts = describe(registry.make(name), registry.parse(name).recipe)
+        facts = describe(runner, only)
     click.echo(json.dumps(facts, indent=1) if as_json else as_text(facts))
 
 
@@ -101,6 +111,16 @@ def silent_libraries() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def toml_of(runner: Runner) -> str:
+    """A runner's recipe as a file that can be changed; unchanged, it is that recipe."""
+    from ..api.recipe_file import RecipeFile, to_toml
+
+    name = runner.info.name
+    head = f"# {runner.recipe_name} of {name}, to start from: fer-bench run {name} --recipe FILE.toml\n"
+    file = RecipeFile("", runner.recipe, name)
+    return head + to_toml(file, only_options="epochs" not in runner.uses)
 
 
 def describe(runner: Runner, only: str = "") -> dict[str, Any]:

@@ -87,6 +87,16 @@ def _recipes(params: dict[str, Any]) -> list[str]:
     return [*recipes(params.get("names") or ()), "all"]
 
 
+def _fields(params: dict[str, Any]) -> list[str]:
+    from ..api import registry
+    from ..api.recipe_fields import options_of
+    from ..api.recipe_file import can_be_set
+
+    runners = [registry.get(registry.parse(name).runner) for name in params.get("names") or ()]
+    options = [option for runner in runners for option in options_of(runner.recipes)]
+    return [f"{name}=" for name in can_be_set(options)]
+
+
 def _splits(_params: dict[str, Any]) -> list[str]:
     from ..data.splits import NAMES, expand
 
@@ -118,7 +128,8 @@ def _boards(params: dict[str, Any]) -> list[str]:
 FILE = click.Path()
 FOLDER = Folder()
 RUNNER = Words("runner", _runners)
-RECIPE = Words("recipe", _recipes)
+RECIPE = Words("recipe|file", _recipes, files=True)
+FIELD = Words("field=value", _fields)
 SPLIT = Words("split", _splits)
 #: A row of a leaderboard, or one run: by its runner, the digits of its key, or its folder.
 SYSTEM = Words("system", _systems, files=True)

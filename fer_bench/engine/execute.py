@@ -154,6 +154,7 @@ def prepare(attempt: Attempt) -> None:
     task = TrainTask(
         spec=job.spec,
         recipe=job.info.recipe,
+        recipe_fields=job.recipe_fields,
         classes=tuple(job.info.classes),
         device=attempt.target.device,
         plugins=tuple(options.plugins),
@@ -270,8 +271,7 @@ def keep(record: RunRecord, attempt: Attempt, store: Store, *, transient: bool, 
 
     Args:
         record: of the attempt.
-        attempt: what it was; its files go where the record goes.
-        store: where that is.
+        attempt: whose files go where the record goes, in ``store``.
         transient: whether another attempt may go well.
         scored: whether there are predictions to keep, of a failure, too.
     """

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from ..api import registry
+from ..api.recipe_file import ByHand
 from ..api.runner import Runner, RunnerInfo
 from ..data.balance import Balance, balanced, check_fill, fill
 from ..data.dataset import Dataset
@@ -20,7 +21,7 @@ from ..errors import InputError, encodable
 from ..records.record import JobInfo
 from ..training.network import check_weights
 from ..training.weights import is_path
-from .job_info import check_recordable, fields_of, info_of, key_of
+from .job_info import by_hand_fields, check_recordable, fields_of, info_of, key_of
 from .on_train import CHOICES, TrainScores, asked_for
 from .ranges import check_count, check_ranges
 from .tta import WINDOWS
@@ -32,7 +33,8 @@ Tta = Literal["none", "flip", "ten-crop"]
 class Options:
     """What a user can say about all the runs of one plan; the fields are the options of ``fer-bench run``.
 
-    ``recipe`` "all" takes every recipe of a runner. ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the
+    ``recipe`` "all" takes every recipe of a runner, a path that ends in .toml that of a file; ``changes`` are made in
+    it, each "field=value" (see ``api.recipe_file``). ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the
     rows per class of the training and validation parts; the test part is always whole. ``timeout`` (None or 0: no
     limit) is in seconds an attempt, and counts the worker's own time; ``stall`` is how many seconds it may neither
     report progress nor use the processor (None or 0: as long as it likes); ``retries`` is how often what can pass is
@@ -44,6 +46,7 @@ class Options:
     """
 
     recipe: str = "published"
+    changes: tuple[str, ...] = ()
     seeds: int = 1
     epochs: int | None = None
     limit: int | None = None
@@ -82,6 +85,11 @@ class Job:
     fill_from: Dataset | None = None
     tta: Tta = "none"
     train_scores: bool = False
+
+    @property
+    def recipe_fields(self) -> dict[str, Any] | None:
+        """The fields of a recipe that is none of the runner's own; None of one that is."""
+        return by_hand_fields(self.info)
 
     @property
     def title(self) -> str:
@@ -131,6 +139,7 @@ def plan(
     options = options or Options()
     _check_options(options)
     weights = _weights_named(options.weights)
+    by_hand = ByHand.of(options.recipe, options.changes)
     jobs: dict[str, Job] = {}
     filled: set[tuple[str, int | None]] = set()  # what the second data set was seen to fill
     for split_name in [name for wanted in splits for name in expand(wanted, dataset)]:
@@ -156,11 +165,12 @@ def plan(
                 held_out = dataset.images[np.concatenate([split.validation, split.test])]
                 check_fill(dataset.labels[split.train], fill_from, dataset.classes, avoid=held_out)
                 filled.add((split_name, budget.limit))
-            for recipe in registry.recipes_of(asked, options.recipe, explicit):
+            for own in registry.recipes_of(asked, by_hand.wanted(options.recipe, asked), explicit):
+                recipe, origin = by_hand.recipe(runner_class, own)
                 runner = runner_class(recipe, **params)
-                on_train = asked_for(options.train_scores, recipe)
+                on_train = asked_for(options.train_scores, runner.recipe_name)
                 _check_weights(runner, options.weights)
-                fields = fields_of(runner, dataset, split, replace(budget, weights=weights), fill_from)
+                fields = fields_of(runner, dataset, split, replace(budget, weights=weights), fill_from, origin)
                 check_recordable(spec, fields)
                 check_count(len(jobs) + options.seeds)
                 for seed in range(options.seeds):

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..api.runner import Runner
 from ..data.dataset import Dataset
@@ -18,6 +18,8 @@ from ..records.record import JobInfo, RunRecord
 if TYPE_CHECKING:
     from .job import Options
 
+#: Fields of a job that its key leaves out: other fields say the same, or they change no result.
+_NO_PART = ("key", "family", "recipe_fields", "recipe_origin", "dataset", "classes", "split")
 #: Of a name in UTF-8: file systems take 255, and some of ours have seed and key behind them.
 LONGEST_NAME = 220
 
@@ -27,7 +29,7 @@ def key_of(info: Mapping[str, object]) -> str:
 
     A field that came later counts where it says something, so that older records keep their keys.
     """
-    axes = {k: v for k, v in info.items() if k not in ("key", "family", "recipe_fields", "dataset", "classes", "split")}
+    axes = {k: v for k, v in info.items() if k not in _NO_PART}
     if axes.get("checkpoint") == "validation":
         del axes["checkpoint"]
     return hashlib.sha256(json.dumps(axes, sort_keys=True).encode()).hexdigest()
@@ -54,9 +56,14 @@ def check_recordable(spec: str, fields: Mapping[str, object]) -> None:
 
 
 def fields_of(
-    runner: Runner, dataset: Dataset, split: Split, options: Options, fill_from: Dataset | None
+    runner: Runner,
+    dataset: Dataset,
+    split: Split,
+    options: Options,
+    fill_from: Dataset | None,
+    origin: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
-    """What the record says of a job, but for its key and seed."""
+    """What the record says of a job, but for its key and seed; ``origin`` is that of a recipe by hand."""
     return {
         "runner": runner.info.name,
         "params": {k: v for k, v in runner.params.items() if v != runner.parameters[k]},
@@ -64,7 +71,8 @@ def fields_of(
         "family": runner.info.family,
         "recipe": runner.recipe_name,
         "recipe_digest": runner.recipe.digest(),
-        "recipe_fields": _recipe_fields(runner),
+        "recipe_fields": _recipe_fields(runner, whole=origin is not None),
+        "recipe_origin": origin,
         "dataset": dataset.name,
         "dataset_digest": dataset.digest,
         "classes": list(dataset.classes),
@@ -82,7 +90,15 @@ def fields_of(
     }
 
 
-def _recipe_fields(runner: Runner) -> dict[str, object]:
-    """The recipe as the record shows it: every field, or only its options where the runner has no epochs to train."""
+def by_hand_fields(job: JobInfo) -> dict[str, Any] | None:
+    """The fields of a job's recipe where that is none of its runner's own; None where it is."""
+    return job.recipe_fields if job.recipe_origin else None
+
+
+def _recipe_fields(runner: Runner, whole: bool) -> dict[str, object]:
+    """The recipe as the record shows it: every field, or only its options where the runner has no epochs to train.
+
+    ``whole``: every field in any case, of a recipe that stands nowhere else.
+    """
     fields: dict[str, object] = json.loads(json.dumps(asdict(runner.recipe)))
-    return fields if "epochs" in runner.uses else {"options": fields["options"]}
+    return fields if whole or "epochs" in runner.uses else {"options": fields["options"]}

@@ -19,6 +19,7 @@ from ..records.store import MODEL, StoredRun
 from ..training.kept import EPOCHS
 from .account import naming_full_disk
 from .job import Options
+from .job_info import by_hand_fields
 from .outcome import Outcome
 from .process import watch
 from .task import IMAGES, PROBABILITIES, TASK, PredictTask
@@ -102,6 +103,7 @@ def predict(
     task = PredictTask(
         spec=spec,
         recipe=job.recipe,
+        recipe_fields=by_hand_fields(job),
         classes=tuple(job.classes),
         device=target.device,
         plugins=tuple(options.plugins),

@@ -19,13 +19,15 @@ Report = Callable[[Mapping[str, Any]], None]
 class Task:
     """What every worker is told; paths are text, and absolute, for a worker need not start in the same folder.
 
-    ``spec`` is the runner with parameters as ``registry.parse`` reads them, ``recipe`` a name, ``classes`` the
-    emotions, of which the model has one output each. ``device`` is "cpu" or "gpu:N", ``plugins`` are modules or files
-    that register runners, ``tta`` is "none" or a key of ``tta.WINDOWS``.
+    ``spec`` is the runner with parameters as ``registry.parse`` reads them, ``recipe`` the name of one of its recipes,
+    or what a recipe by hand is called, whose fields are ``recipe_fields``. ``classes`` are the emotions, of which the
+    model has one output each. ``device`` is "cpu" or "gpu:N", ``plugins`` are modules or files that register runners,
+    ``tta`` is "none" or a key of ``tta.WINDOWS``.
     """
 
     spec: str
     recipe: str
+    recipe_fields: Mapping[str, Any] | None
     classes: tuple[str, ...]
     device: str
     plugins: tuple[str, ...]

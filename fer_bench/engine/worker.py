@@ -24,6 +24,7 @@ import numpy as np
 
 from ..api import registry
 from ..api.context import Context, FitSummary, Part
+from ..api.recipe_fields import from_fields
 from ..api.runner import Runner
 from ..errors import is_disk_full
 from ..files import durable
@@ -68,7 +69,8 @@ def make_runner(task: Task) -> Runner:
     """The runner that a task names, once its plugins are loaded."""
     for warning in registry.load_plugins(task.plugins):
         print(warning, file=sys.stderr)
-    return registry.make(task.spec, task.recipe)
+    by_hand = task.recipe_fields and from_fields(task.recipe_fields, task.recipe)
+    return registry.make(task.spec, task.recipe, by_hand or None)
 
 
 def train_and_predict(task: TrainTask, folder: Path) -> Outcome:

@@ -14,6 +14,7 @@ from ..data.dataset import Dataset
 from ..data.splits import Split
 from ..engine.account import naming_full_disk
 from ..engine.job import Options
+from ..engine.job_info import by_hand_fields
 from ..engine.outcome import Outcome, one_line
 from ..engine.process import watch
 from ..engine.stored_model import check_model, copy_model
@@ -138,6 +139,7 @@ def _make(run: StoredRun, wanted: Wanted, compared: int, work: Path, options: Op
     task = ExportTask(
         spec=wanted.spec,
         recipe=job.recipe,
+        recipe_fields=by_hand_fields(job),
         classes=tuple(job.classes),
         device=target.device,
         plugins=tuple(options.plugins),

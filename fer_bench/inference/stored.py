@@ -22,6 +22,7 @@ import numpy as np
 from ..api import registry
 from ..board.select import System, select
 from ..engine import outcome, process
+from ..engine.job_info import by_hand_fields
 from ..engine.stored_model import check_model, copy_model
 from ..engine.task import LOG, OUTCOME, TASK
 from ..errors import InputError, RunError
@@ -81,6 +82,7 @@ class StoredModel:
         task = ServeTask(
             spec=spec,
             recipe=job.recipe,
+            recipe_fields=by_hand_fields(job),
             classes=self.classes,
             device=target.device,
             plugins=tuple(plugins),

@@ -20,6 +20,31 @@ ENSEMBLE = "ensemble"
 Status = Literal["ok", "error", "timeout", "oom", "interrupted", "skipped"]
 
 
+class RecipeOrigin(BaseModel, extra="forbid"):
+    """Where a recipe comes from that is none of its runner's own.
+
+    It is that of a ``file`` (its name, and its content's sha256 in hex), or the runner's own called ``base``, with
+    ``changes`` as ``--set`` was given them. ``search`` is what the study says that found it on validation.
+    """
+
+    base: str = ""
+    file: str = ""
+    file_digest: str = ""
+    changes: list[str] = []
+    search: dict[str, Any] | None = None
+
+    @property
+    def words(self) -> str:
+        """ "best.toml, found by a search of 12 trials on validation", "tuned with learning_rate=0.01"."""
+        parts = [self.file or self.base]
+        parts += [f"with {', '.join(self.changes)}"] if self.changes else []
+        text = " ".join(parts)
+        if not self.search:
+            return text
+        trials = self.search.get("trials")
+        return f"{text}, found by a search{f' of {trials} trials' if trials else ''} on validation"
+
+
 class JobInfo(BaseModel, extra="forbid"):
     """The job as it stood in the plan; ``key`` is the sha256 (hex) over all that can change the result.
 
@@ -34,6 +59,8 @@ class JobInfo(BaseModel, extra="forbid"):
     recipe: str
     recipe_digest: str
     recipe_fields: dict[str, Any] = {}
+    #: None of a recipe that is the runner's own; no part of the key, which has the digest.
+    recipe_origin: RecipeOrigin | None = None
     dataset: str
     dataset_digest: str
     classes: list[str]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..api.context import Context, FitSummary, Part
-from ..api.recipe import Augmentation, Recipe
+from ..api.recipe import Augmentation, NamedRecipe, Recipe
 from ..api.runner import RunnerInfo
 from ..errors import InputError
 from .keras import KerasRunner
@@ -87,7 +87,7 @@ class FerNet(KerasRunner):
         "distilled": replace(_GPU, label_smoothing=0.0, options=(*_GPU.options, ("members", 3), ("teaching", 0.7))),
     }
 
-    def __init__(self, recipe: str = "", **params: Any) -> None:
+    def __init__(self, recipe: str | NamedRecipe = "", **params: Any) -> None:
         super().__init__(recipe, **params)
         if self.params["arch"] not in ("vgg", "resnet"):
             raise InputError(f"runner fer-net, parameter arch={self.params['arch']}: vgg and resnet are possible")

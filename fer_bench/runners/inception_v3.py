@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..api.published import Published
-from ..api.recipe import Augmentation, EarlyStopping, Recipe, Stage
+from ..api.recipe import Augmentation, EarlyStopping, NamedRecipe, Recipe, Stage
 from ..api.runner import RunnerInfo
 from ..errors import InputError
 from .keras import KerasRunner
@@ -81,7 +81,7 @@ class InceptionV3(KerasRunner):
     }
     application = "InceptionV3"
 
-    def __init__(self, recipe: str = "", **params: Any) -> None:
+    def __init__(self, recipe: str | NamedRecipe = "", **params: Any) -> None:
         super().__init__(recipe, **params)
         if self.params["statistics"] not in ("moving", "batch"):
             raise InputError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..api.context import Context, FitSummary, Part
+from ..api.recipe import NamedRecipe
 from ..api.runner import Runner, RunnerInfo
 from ..data.dataset import IMAGE_SIZE
 from ..hardware.device import precision
@@ -43,7 +44,7 @@ class KerasRunner(Runner):
     uses: ClassVar[frozenset[str]] = Runner.uses | {"batch"}
     keeps_epochs: ClassVar[bool] = True
 
-    def __init__(self, recipe: str = "", **params: Any) -> None:
+    def __init__(self, recipe: str | NamedRecipe = "", **params: Any) -> None:
         super().__init__(recipe, **params)
         self.weights = "random"
         self.init = "random"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..api.published import Published
-from ..api.recipe import Augmentation, Recipe
+from ..api.recipe import Augmentation, NamedRecipe, Recipe
 from ..api.runner import RunnerInfo
 from ..errors import InputError
 from .keras import KerasRunner
@@ -75,7 +75,7 @@ class MLP(KerasRunner):
         ),
     }
 
-    def __init__(self, recipe: str = "", **params: Any) -> None:
+    def __init__(self, recipe: str | NamedRecipe = "", **params: Any) -> None:
         super().__init__(recipe, **params)
         widths = self.params["hidden"].split("-")
         if not (1 <= len(widths) <= 20 and all(w.isascii() and w.isdecimal() and 1 <= int(w) <= 8192 for w in widths)):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..api.published import Published
-from ..api.recipe import Augmentation, Recipe
+from ..api.recipe import Augmentation, NamedRecipe, Recipe
 from ..api.runner import RunnerInfo
 from ..errors import InputError
 from .keras import KerasRunner
@@ -108,7 +108,7 @@ class StackedCNN(KerasRunner):
         ),
     }
 
-    def __init__(self, recipe: str = "", **params: Any) -> None:
+    def __init__(self, recipe: str | NamedRecipe = "", **params: Any) -> None:
         super().__init__(recipe, **params)
         for name, largest in _LARGEST.items():
             if not 0 <= self.params[name] <= largest or (name == "n" and not self.params[name]):

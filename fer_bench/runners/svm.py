@@ -9,7 +9,7 @@ import numpy as np
 
 from ..api.context import Context, FitSummary, Part
 from ..api.published import Published
-from ..api.recipe import Recipe
+from ..api.recipe import NamedRecipe, Recipe
 from ..api.runner import RunnerInfo
 from ..errors import InputError
 from ..hardware.device import gpu_backends
@@ -56,7 +56,7 @@ class SVM(SklearnRunner):
     }
     parameters: ClassVar = {"engine": "auto"}
 
-    def __init__(self, recipe: str = "", **params: Any) -> None:
+    def __init__(self, recipe: str | NamedRecipe = "", **params: Any) -> None:
         super().__init__(recipe, **params)
         self.engine = self.params["engine"]
         if self.engine not in ENGINES:

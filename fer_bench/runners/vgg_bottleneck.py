@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..api.published import Published
-from ..api.recipe import Augmentation, Recipe
+from ..api.recipe import Augmentation, NamedRecipe, Recipe
 from ..api.runner import RunnerInfo
 from ..errors import InputError
 from .keras import KerasRunner
@@ -67,7 +67,7 @@ class VGGBottleneck(KerasRunner):
         ),
     }
 
-    def __init__(self, recipe: str = "", **params: Any) -> None:
+    def __init__(self, recipe: str | NamedRecipe = "", **params: Any) -> None:
         super().__init__(recipe, **params)
         if self.params["backbone"] not in _BACKBONES:
             known = " or ".join(_BACKBONES)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..api.context import Context, FitSummary, Part
-from ..api.recipe import EarlyStopping, Recipe
+from ..api.recipe import EarlyStopping, NamedRecipe, Recipe
 from ..api.runner import Runner, RunnerInfo
 from ..errors import InputError
 from ..training.resume import Checkpoint
@@ -50,7 +50,7 @@ class XGBoost(Runner):
     parameters: ClassVar = {"features": "pixels"}
     uses: ClassVar = frozenset({"epochs"})
 
-    def __init__(self, recipe: str = "", **params: Any) -> None:
+    def __init__(self, recipe: str | NamedRecipe = "", **params: Any) -> None:
         super().__init__(recipe, **params)
         name = self.params["features"]
         if name not in FEATURES:

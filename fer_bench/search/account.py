@@ -89,6 +89,7 @@ def best_recipe(trials: Trials, account: Account) -> str:
         "sampler": account["sampler"]["name"],
         "pruner": account["pruner"]["name"] if account["pruner"] else "none",
         "seed": plan.seed,
+        "trials": sum(counts[state] for state in ("complete", "pruned", "failed")),
         "trials_complete": counts["complete"],
         "trials_pruned": counts["pruned"],
         "trials_failed": counts["failed"],
@@ -106,7 +107,8 @@ def best_recipe(trials: Trials, account: Account) -> str:
     if base is not None and base["value"] is not None:
         search["base_value"] = base["value"]
     runner = registry.parse(plan.model).runner
-    return to_toml(RecipeFile("best", recipe, runner, search))
+    only_options = "epochs" not in registry.get(runner).uses
+    return to_toml(RecipeFile("best", recipe, runner, search), only_options=only_options)
 
 
 def _told(trial: Any) -> dict[str, Any]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from ..api.recipe import Augmentation, EarlyStopping, Recipe, ReduceLR
+from ..api.recipe import Recipe
+from ..api.recipe_fields import PARTS, from_fields, meant, to_fields
 from ..api.runner import Runner
 from ..errors import InputError, brief
 from .ranges import Range
 
-#: The fields that are tables, and what stands in them.
-TABLES: dict[str, type] = {"augmentation": Augmentation, "early_stopping": EarlyStopping, "reduce_lr": ReduceLR}
 OPTIONS = "options."
 #: What no search changes: a list of stages is no range, and a note is for people.
 LEFT_OUT = ("stages", "note", "options")
@@ -56,17 +54,17 @@ def check_field(wanted: Range, runner: type[Runner], base: Recipe, where: str) -
     place, name = f"{where}: {wanted.name}", wanted.name
     types_of = _types(runner)
     if name not in types_of:
-        close = difflib.get_close_matches(name, types_of, 1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(types_of)}"
-        raise InputError(f"{place}: no field of a recipe of {runner.info.name}; {hint}")
+        hint = meant(name, list(types_of)) or f"; there are {', '.join(types_of)}"
+        raise InputError(f"{place}: no field of a recipe of {runner.info.name}{hint}")
     if base.stages and name in OF_STAGES:
         raise InputError(f"{place}: the recipe has stages, each with {name} of its own, so that this would do nothing")
     table = name.partition(".")[0]
-    if table in TABLES and getattr(base, table) is None:
+    if table in PARTS and getattr(base, table) is None:
         raise InputError(f"{place}: the recipe has no {table}, so that this would do nothing; take another base")
     for value in wanted.values:
         if wanted_type := _mismatch(value, types_of[name]):
             raise InputError(f"{place}: {brief(value)} is no value of {name}: {wanted_type}")
+        from_fields(to_fields(with_values(base, {name: value})), where)
 
 
 def _types(runner: type[Runner]) -> dict[str, Any]:
@@ -75,8 +73,8 @@ def _types(runner: type[Runner]) -> dict[str, Any]:
     if "epochs" in runner.uses:  # else its options are all that it reads
         hints = typing.get_type_hints(Recipe)
         for field in fields(Recipe):
-            if field.name in TABLES:
-                inner = typing.get_type_hints(TABLES[field.name])
+            if field.name in PARTS:
+                inner = typing.get_type_hints(PARTS[field.name])
                 found |= {f"{field.name}.{name}": of for name, of in inner.items()}
             elif field.name not in LEFT_OUT:
                 found[field.name] = hints[field.name]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..api import registry
 from ..api.recipe import Recipe
+from ..api.recipe_fields import in_order
 from ..data.dataset import Dataset
 from ..data.splits import Split, expand
 from ..engine.job import Job, Options, plan
@@ -77,12 +78,11 @@ class Plan:
 
         Raises InputError where no record could be kept of it.
         """
-        runner = registry.make(self.model, self.space.base)
-        runner.recipe, runner.recipe_name = recipe, TRIAL
+        runner = registry.make(self.model, TRIAL, in_order(recipe))
         named = replace(self.options, weights=self.statement["weights"])  # a file by its name and content
-        fields = fields_of(runner, self.data, self.parts, named, None)
+        fields = fields_of(runner, self.data, self.parts, named, None, {"base": self.space.base})
         check_recordable(self.model, fields)
-        return Job(info_of(fields, self.seed), self.model, self.data, self.parts, recipe=recipe)
+        return Job(info_of(fields, self.seed), self.model, self.data, self.parts)
 
 
 def plan_study(

@@ -160,7 +160,12 @@ def test_the_shell_is_offered_what_there_is(tmp_path):
     keep(store, run)
     here = {"results": str(store.root)}
     assert words("run", "names", start="hog") == ["hog-svm", "hog-svm:tuned"]
-    assert words("run", "--recipe", {"names": ("hog-svm",)}) == ["tuned", "all"]
+    assert words("run", "--recipe", {"names": ("hog-svm",)}) == ["tuned", "all", "<file>"]
+    assert words("run", "--set", {"names": ("hog-svm",)}, start="options.") == [
+        "options.C=",
+        "options.gamma=",
+        "options.mirrored=",
+    ]
     assert "notebook" in words("run", "--split")
     assert "kfold-5-0" in words("run", "--split")
     assert words("run", "--data") == ["<file>"]

@@ -28,6 +28,7 @@ def predict(folder: Path, degree: int) -> dict[str, str]:
     task = PredictTask(
         spec="svm[engine=sklearn]",
         recipe="published",
+        recipe_fields=None,
         classes=EMOTIONS,
         device="cpu",
         plugins=(),

@@ -16,7 +16,15 @@ from fer_bench.engine.predict import load_and_predict
 from fer_bench.engine.task import OUTCOME, TASK, PredictTask, TrainTask
 from fer_bench.engine.worker import main, training_of
 
-SHARED = {"spec": "svm[c=2]", "recipe": "tuned", "classes": ("a", "b"), "device": "cpu", "plugins": (), "tta": "flip"}
+SHARED = {
+    "spec": "svm[c=2]",
+    "recipe": "tuned",
+    "recipe_fields": {"options": [["C", 3.0]]},
+    "classes": ("a", "b"),
+    "device": "cpu",
+    "plugins": (),
+    "tta": "flip",
+}
 PREDICT = PredictTask(**SHARED, model="/m", epoch=None)
 TRAIN = TrainTask(
     **SHARED,
