@@ -206,6 +206,12 @@ class Row:
         return "; ".join(parts)
 
 
+def of_one(row: Row, run: RunRecord) -> Row:
+    """The row with one of its records alone, without the rank and the intervals that it has with all of them."""
+    runs, failed = ((run,), ()) if run in row.runs else ((), (run,))
+    return replace(row, runs=runs, failed=failed, rank=None, intervals={}, unranked="")
+
+
 def _composition(ensemble: Ensemble) -> str:
     """ "mean of 3 runs (equal weights): 2 mini-xception (tuned), 1 svm (published)", or with what each weighs in
     all.

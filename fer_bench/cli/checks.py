@@ -14,6 +14,7 @@ from .say import note
 
 if TYPE_CHECKING:
     from ..api.spec import Spec
+    from ..engine.executors import Words
     from ..engine.job import Options
 
 
@@ -26,9 +27,11 @@ def check_words(names: Sequence[str], everything: bool, options: Options) -> Non
     from ..training.tensorboard import check_tensorboard
     from .mistakes import check_recipe, check_runners, is_runner
 
+    context = click.get_current_context()
+    if options.seed and context.get_parameter_source("seeds") is not ParameterSource.DEFAULT:
+        raise InputError(f"--seeds {options.seeds} and --seed say two things: leave one of them out")
     if everything and names:
         raise InputError(f"--all already means every runner: leave it out, or {' '.join(names)}")
-    context = click.get_current_context()
     if not everything and not names and is_runner(context.params.get("data") or ""):
         data = context.params["data"]
         raise InputError(f"--data {data}: that is a runner, and no data; type: fer-bench run {data} --data PATH")
@@ -69,14 +72,20 @@ def check_by_hand(specs: Sequence[Spec], options: Options, explicit: bool) -> No
                 note(f"{by_hand.words}: that is {spec.model}'s own recipe {recipe}")
 
 
-def check_device(options: Options, jobs: int | None) -> str:
-    """The device of the runs, "cpu" or "gpu:N", which is looked for before any data is read.
+def check_device(options: Options, words: Words) -> str:
+    """The device of the runs, "cpu" or "gpu:N", which is looked for before any data is read; on a cluster, what was
+    said.
 
-    Raises InputError where device or backend can't be used, or several runs at a time would share a GPU.
+    Raises InputError where device or backend can't be used, several runs at a time would share a GPU, or what was said
+    of an executor contradicts itself.
     """
+    from ..engine.executors import check
     from ..hardware.device import choose
 
+    check(words)
+    if words.executor != "local":
+        return options.device
     device = choose(options.device, options.backend).device
-    if jobs and jobs > 1 and device != "cpu":
-        raise InputError(f"--jobs {jobs}: runs share no GPU; leave it out, or take --device cpu")
+    if words.jobs and words.jobs > 1 and device != "cpu":
+        raise InputError(f"--jobs {words.jobs}: runs share no GPU; leave it out, or take --device cpu")
     return device

@@ -20,7 +20,7 @@ from .say import LOUDNESS, PENDING, QUIET, VERBOSE, detail, say_pending, warn
 #: In a context's ``meta``: the records that could not be read and were told.
 UNREADABLE = "fer_bench.unreadable"
 #: What variables are called that are good for several commands, behind FER_BENCH_.
-GENERAL = ("DATA", "RESULTS", "CACHE", "TTA")
+GENERAL = ("DATA", "RESULTS", "CACHE", "TTA", "EXECUTOR", "SCHEDULER", "EXECUTOR_CONFIG")
 
 
 def _loud(value: int) -> Any:

@@ -23,6 +23,9 @@ from .say import say
 COMMANDS = {
     "run": "run",
     "tune": "tune",
+    "runs": "runs",
+    "show": "show",
+    "rm": "rm",
     "report": "report",
     "compare": "compare",
     "score": "score",

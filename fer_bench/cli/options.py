@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,6 +158,46 @@ def data_under(dataset: Dataset, classes: Sequence[str]) -> Dataset:
     merges = [name for name in classes if "+" in name]
     emotions = {part for name in classes for part in name.split("+")}
     return apply_scheme(dataset, "six" if emotions == set(SCHEMES["six"]) else "seven", merges)
+
+
+def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what runs the jobs: --executor, --scheduler and --executor-config.
+
+    The command gets all three as one value, ``words``, which ``engine.executors.make`` takes.
+    """
+
+    @functools.wraps(command)
+    def with_words(*args: Any, executor: str, scheduler: str | None, executor_config: str | None, **rest: Any) -> Any:
+        from ..engine.executors import Words
+
+        return command(*args, words=Words(executor, scheduler, executor_config), **rest)
+
+    given: Callable[..., Any] = with_words
+    for option in (
+        click.option(
+            "--executor-config",
+            envvar="FER_BENCH_EXECUTOR_CONFIG",
+            type=values.FILE,
+            metavar="FILE.toml",
+            help="Settings of the SLURM cluster: partition, time, gres and others.",
+        ),
+        click.option(
+            "--scheduler",
+            envvar="FER_BENCH_SCHEDULER",
+            type=values.SCHEDULER,
+            help="Address of a running Dask scheduler. [default: workers of its own, on this machine]",
+        ),
+        click.option(
+            "--executor",
+            envvar="FER_BENCH_EXECUTOR",
+            type=click.Choice(["local", "dask", "slurm"]),
+            default="local",
+            show_default=True,
+            help="What runs the jobs: this machine, a Dask cluster, or a SLURM cluster.",
+        ),
+    ):
+        given = option(given)
+    return given
 
 
 def results_folder(results: str) -> Path:

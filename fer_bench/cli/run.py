@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ from .options import (
     DEVICE_OPTION,
     PLUGIN_OPTION,
     RESULTS_OPTION,
+    SEED,
     data_options,
+    executor_options,
     given_data,
     load_plugins,
     numbers_told,
@@ -29,6 +32,7 @@ from .tables import print_plan, print_results
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..engine import Step
+    from ..engine.executors import Words
     from ..engine.job import Options
     from ..records.record import RunRecord
     from ..records.store import Store
@@ -80,6 +84,7 @@ DEMO_JOBS = 4
 @click.option(
     "--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many seeds a runner: 0, 1, ..."
 )
+@click.option("--seed", type=SEED, multiple=True, help="Exactly this seed, instead of --seeds; can be repeated.")
 @click.option("--epochs", type=click.IntRange(1), help="At most so many epochs (of each stage; rounds for boosting).")
 @click.option("--limit", type=click.IntRange(1), help="Rows per class of train and validation, for a quick look.")
 @click.option(
@@ -113,6 +118,7 @@ DEMO_JOBS = 4
 )
 @DEVICE_OPTION
 @BACKEND_OPTION
+@executor_options
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of a run. [default: all cores]")
 @click.option(
     "--jobs",
@@ -169,6 +175,7 @@ def run_command(
     fill: str | None,
     force: bool,
     rerun: str | None,
+    words: Words,
     jobs: int | None,
     fail_fast: bool,
     dry_run: bool,
@@ -193,7 +200,8 @@ def run_command(
     check_ranges({"jobs": jobs})
     load_plugins(chosen.plugins)
     check_words(names, everything, chosen)
-    device = check_device(chosen, jobs)
+    words = replace(words, jobs=jobs)
+    device = check_device(chosen, words)
     dataset = given_data(data, classes, labels, merge)
     other = filling(fill)
     planned = plan(dataset, names or registry.specs(), splits, chosen, fill_from=other, explicit=bool(names))
@@ -211,7 +219,8 @@ def run_command(
         return
     announce.retrained(steps, chosen)
     announce.done(steps)
-    records, interrupted = go(steps, store, chosen, jobs or default_jobs(dataset, device), fail_fast)
+    words = replace(words, usual=default_jobs(dataset, device))
+    records, interrupted = go(steps, store, chosen, words, fail_fast)
     print_results(records, store, dataset.digest, sorted({step.job.info.split for step in steps}), as_json)
     leave(steps, records, interrupted)
 
@@ -229,16 +238,20 @@ def filling(fill: str | None) -> Dataset | None:
 
 
 def go(
-    steps: Sequence[Step], store: Store, options: Options, jobs: int, fail_fast: bool
+    steps: Sequence[Step], store: Store, options: Options, words: Words, fail_fast: bool
 ) -> tuple[list[RunRecord], bool]:
     """Runs the steps, showing how it goes on stderr; their records, and whether the user stopped it."""
     from ..engine import Interrupted, sweep
+    from ..engine.executors import Local, make
     from .progress import observer
 
     stop_on_signals()
-    with observer() as watcher:
+    # Where nothing is to be run, no cluster has to be there.
+    with make(words) if any(step.pending for step in steps) else Local() as executor, observer() as watcher:
+        for line in executor.said:
+            note(line)
         try:
-            return sweep(steps, store, options, watcher, fail_fast=fail_fast, jobs=jobs), False
+            return sweep(steps, store, options, watcher, fail_fast=fail_fast, executor=executor), False
         except Interrupted as stop:
             return stop.records, True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,14 @@ from .options import (
     RESULTS_OPTION,
     SEED,
     data_options,
+    executor_options,
     given_data,
     load_plugins,
 )
 from .say import note, say, say_pending
 
 if TYPE_CHECKING:
+    from ..engine.executors import Words
     from ..search.plan import Plan
     from ..search.studies import Account
 
@@ -93,9 +96,8 @@ OBJECTIVES = ("accuracy", "balanced-accuracy", "macro-f1", "weighted-f1", "log-l
 @DEVICE_OPTION
 @BACKEND_OPTION
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of a trial. [default: all cores]")
-@click.option(
-    "--jobs", "-j", type=click.IntRange(1), default=1, show_default=True, help="Trials at a time, sharing the cores."
-)
+@click.option("--jobs", "-j", type=click.IntRange(1), help="Trials at a time, sharing the cores. [default: 1]")
+@executor_options
 @click.option("--trial-timeout", type=values.SECONDS, help="Seconds that a trial may take; 0, the default: no limit.")
 @click.option(
     "--stall",
@@ -129,7 +131,8 @@ def tune_command(
     results: str,
     split: str,
     seed: int,
-    jobs: int,
+    jobs: int | None,
+    words: Words,
     trial_timeout: float | None,
     dry_run: bool,
     as_json: bool,
@@ -154,11 +157,11 @@ def tune_command(
     from .mistakes import check_runners
 
     check_optuna()
-    chosen = Options(**options, timeout=trial_timeout)
+    chosen, words = Options(**options, timeout=trial_timeout), replace(words, jobs=jobs)
     check_ranges({"jobs": jobs})
     load_plugins(chosen.plugins)
     check_runners([runner], {option for one in click.get_current_context().command.params for option in one.opts})
-    check_device(chosen, jobs)
+    check_device(chosen, words)
     dataset = given_data(data, classes, labels, merge)
     asked = Path(space) if space else None
     plan = plan_study(dataset, runner, split, chosen, objective=objective, seed=seed, space=asked, name=study)
@@ -166,15 +169,16 @@ def tune_command(
     if dry_run:
         print_plan(plan, trials, Path(results), as_json)
         return
-    account, interrupted = go(plan, Path(results), storage, trials, timeout, jobs)
+    account, interrupted = go(plan, Path(results), storage, trials, timeout, words)
     print_account(account, plan, Path(results), as_json)
     leave(account, interrupted)
 
 
 def go(
-    plan: Plan, results: Path, storage: str | None, trials: int, timeout: float | None, jobs: int
+    plan: Plan, results: Path, storage: str | None, trials: int, timeout: float | None, words: Words
 ) -> tuple[Account, bool]:
     """Runs the study, showing how it goes on stderr; its account, and whether the user stopped it."""
+    from ..engine.executors import make
     from ..search.tune import tune
     from .run import stop_on_signals
     from .tune_progress import observer
@@ -184,8 +188,10 @@ def go(
         f"study {plan.name}: {trials} trials of {plan.model}, {len(plan.parts.train):,} images to train on,"
         f" {len(plan.parts.validation):,} to choose by"
     )
-    with observer(plan.objective) as watcher:
-        return tune(plan, results, trials=trials, storage=storage, seconds=timeout, jobs=jobs, observer=watcher)
+    with make(words) as executor, observer(plan.objective) as watcher:
+        for line in executor.said:
+            note(line)
+        return tune(plan, results, trials=trials, storage=storage, seconds=timeout, executor=executor, observer=watcher)
 
 
 def print_plan(plan: Plan, trials: int, results: Path, as_json: bool) -> None:

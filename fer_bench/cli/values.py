@@ -137,6 +137,7 @@ BOARD = Words("name", _boards)
 STUDY = Words("name", _studies)
 DEVICE = Words("device", lambda params: ("auto", "cpu", "gpu", "gpu:0", "gpu:1"))
 WEIGHTS = Words("word|file", lambda params: ("auto", "imagenet", "random"), files=True)
+SCHEDULER = Words("address", lambda params: ("tcp://127.0.0.1:8786",))
 #: Where a server listens.
 HOST = Words("address", lambda params: ("127.0.0.1", "0.0.0.0"))
 SECONDS = Seconds()

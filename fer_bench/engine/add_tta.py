@@ -19,6 +19,7 @@ from .account import naming_full_disk
 from .execute import score_predictions
 from .job import Job, Options
 from .outcome import Outcome
+from .place import HERE, Place
 from .stored_model import predict
 from .task import LOG, OUT, Report
 
@@ -28,7 +29,9 @@ def has_tta(record: RunRecord, job: Job) -> bool:
     return job.tta == "none" or (record.tta is not None and record.tta.method == job.tta)
 
 
-def add_tta(job: Job, store: Store, options: Options, target: Target, report: Report, stop: Event) -> RunRecord:
+def add_tta(
+    job: Job, store: Store, options: Options, target: Target, report: Report, stop: Event, at: Place = HERE
+) -> RunRecord:
     """Predicts with the stored model of a job, and adds the scores to its record; the caller has claimed the job.
 
     Returns the record as it is stored then; or, where the model can't be used, one that says why and is not stored: the
@@ -44,20 +47,29 @@ def add_tta(job: Job, store: Store, options: Options, target: Target, report: Re
             raise InputError(f"{folder} is gone; run it again")
         work = store.work(job.info)
         try:
-            return _add_tta(job, StoredRun(record, folder), store, work, options, target, report, stop)
+            return _add_tta(job, StoredRun(record, folder), store, work, options, target, report, stop, at)
         finally:
             store.clean(work)
 
 
 def _add_tta(
-    job: Job, run: StoredRun, store: Store, work: Path, options: Options, target: Target, report: Report, stop: Event
+    job: Job,
+    run: StoredRun,
+    store: Store,
+    work: Path,
+    options: Options,
+    target: Target,
+    report: Report,
+    stop: Event,
+    at: Place,
 ) -> RunRecord:
     """What ``add_tta`` does in ``work`` for a run that there is."""
     inside.check_tree(run.folder, run.folder)  # all of it is copied
     held, test = predictions_of(run, "validation"), predictions_of(run)
     report({"phase": f"predict, {job.tta}"})
     images = job.dataset.images[np.concatenate([test.rows, held.rows])]
-    outcome, environment, augmented = predict(run, job.spec, images, work, options, target, tta=job.tta, stop=stop)
+    predicted = predict(run, job.spec, images, work, options, target, tta=job.tta, stop=stop, at=at)
+    outcome, environment, augmented = predicted
     if augmented is None:
         return run.record.model_copy(update={"status": outcome.status, "failure": _failure(outcome, run.folder, work)})
     out = work / OUT

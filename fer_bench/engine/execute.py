@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import zipfile
 import zlib
@@ -13,10 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..api import registry
 from ..errors import InputError, is_disk_full
 from ..files import inside
-from ..hardware.device import Target, process_variables
+from ..hardware.device import Target
 from ..records import provenance
 from ..records.record import Cost, RunRecord, Status, TestTime
 from ..records.store import MODEL, PREDICTIONS, Store
@@ -29,10 +27,12 @@ from .job import Job, Options, seed_key, training_rows
 from .left import with_sound_files
 from .on_train import TRAIN_PROBABILITIES, score_training, training_probabilities
 from .outcome import LOG_HINT, STOPPED, Outcome, one_line
-from .process import watch
+from .place import HERE, Done, Place, Work
 from .retry import Retries
 from .task import FILL_IMAGES, IMAGES, INPUT, LOG, OUT, TASK, Report, TrainTask
 from .trained_on import keep_training_images
+
+WORKER = "fer_bench.engine.worker"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Attempt:
     """One attempt at a job, with the recipe's batches divided by ``batch_divisor``.
 
     ``work`` is an empty folder, which goes with the attempt; ``state`` is that of the training's state, from which the
-    next attempt goes on.
+    next attempt goes on, unless it is to start ``anew``. Its process runs ``at`` a place.
     """
 
     job: Job
@@ -49,6 +49,8 @@ class Attempt:
     options: Options
     target: Target
     batch_divisor: int = 1
+    anew: bool = False
+    at: Place = HERE
 
 
 def execute(
@@ -60,8 +62,11 @@ def execute(
     stop: Event | None = None,
     *,
     anew: bool = False,
+    at: Place = HERE,
 ) -> RunRecord:
     """Runs one job to its end, or until ``stop`` is set, and stores its record.
+
+    Its process runs ``at`` a place; the labels of the test part, and the results folder, stay here.
 
     What can pass is tried again, ``options.retries`` times. A failure never replaces an earlier success. A training
     that an earlier attempt has begun goes on from its last saved state, unless it is to start ``anew``.
@@ -70,16 +75,19 @@ def execute(
         OSError: the disk is full. Nothing of the attempt is left then, and what was stored before is as it was.
     """
     stop, begun = stop or Event(), Start.now()
-    environment = provenance.environment(target.device)  # now, before anybody can change the source tree
+    # Now, before anybody can change the source tree.
+    planned = provenance.environment(target.device, executor=at.name)
     retries = Retries(job, options.retries)
     with naming_full_disk(store.root):
         store.check_place(job.info)
         if anew:
             store.clean(store.resume(job.info))
         while True:
-            attempt = Attempt(job, store.work(job.info), store.resume(job.info), options, target, retries.batch_divisor)
+            work, state, first = store.work(job.info), store.resume(job.info), not retries.failed
+            attempt = Attempt(job, work, state, options, target, retries.batch_divisor, anew and first, at)
             try:
-                outcome = make_or_say(attempt, report, stop)
+                outcome, elsewhere = make_or_say(attempt, report, stop)
+                environment = elsewhere or planned
                 if not stop.is_set() and retries.again(outcome):
                     report({"note": retries.words})
                     continue
@@ -105,7 +113,7 @@ def execute(
                 store.clean(attempt.work)
 
 
-def make_or_say(attempt: Attempt, report: Report, stop: Event) -> Outcome:
+def make_or_say(attempt: Attempt, report: Report, stop: Event) -> Done:
     """Makes an attempt; what is raised here, and is no full disk, is its outcome."""
     try:
         return make(attempt, report, stop)
@@ -113,43 +121,33 @@ def make_or_say(attempt: Attempt, report: Report, stop: Event) -> Outcome:
         if is_disk_full(error):
             raise
         (attempt.work / LOG).write_text("\n".join(trace(error)), encoding="utf-8")
-        return broken(error)
+        return Done(broken(error))
 
 
-def make(attempt: Attempt, report: Report, stop: Event) -> Outcome:
+def make(attempt: Attempt, report: Report, stop: Event) -> Done:
     """Makes an attempt at a job; where its outcome is ok, there are predictions that can be scored."""
-    missing = missing_needs(attempt.job)
-    if missing is not None:
-        return missing
     prepare(attempt)
-    variables = process_variables(attempt.target, attempt.options.threads)
-    outcome = watch(attempt.work, attempt.options, variables, report, stop)
+    work = Work(attempt.work, images_of(attempt.job), attempt.options, attempt.target, WORKER, attempt.anew)
+    outcome, environment = attempt.at.do(work, report, stop)
     outcome = with_sound_files(outcome, attempt.work / OUT)
-    return with_readable_predictions(outcome, attempt) if outcome.status == "ok" else outcome
+    return Done(with_readable_predictions(outcome, attempt) if outcome.status == "ok" else outcome, environment)
 
 
-def missing_needs(job: Job) -> Outcome | None:
-    """An outcome for a runner whose modules are not installed."""
-    needs = registry.get(job.info.runner).info.needs
-    # Finding a module within a package would import the package, which may be a plugin's.
-    missing = [name for name in needs if importlib.util.find_spec(name.partition(".")[0]) is None]
-    if not missing:
-        return None
-    names = ", ".join(missing)
-    return Outcome(status="skipped", message=f"needs {names}, not installed", hint=f"pip install {names}")
+def images_of(job: Job) -> dict[str, np.ndarray]:
+    """The images of a job, by the names of the worker's files.
+
+    It gets a copy: beside that there are no labels, and what a runner does to it concerns no other run.
+    """
+    return {IMAGES: job.dataset.images} | ({FILL_IMAGES: job.fill_from.images} if job.fill_from is not None else {})
 
 
 def prepare(attempt: Attempt) -> None:
-    """Writes what the worker reads: no test labels, unless the job picks its checkpoint on the test part.
-
-    The images are a copy: beside it there are no labels, and what a runner does to it concerns no other run.
+    """Writes what the worker reads beside images: no test labels, unless the job picks its checkpoint on the test
+    part.
     """
     job, options, kept = attempt.job, attempt.options, attempt.state / EPOCHS
     if not options.keep_epochs:  # this attempt's epochs would be missing among an earlier one's
         shutil.rmtree(kept, ignore_errors=True)
-    np.save(attempt.work / IMAGES, job.dataset.images)
-    if job.fill_from is not None:
-        np.save(attempt.work / FILL_IMAGES, job.fill_from.images)
     np.savez(attempt.work / INPUT, **training_rows(job))  # type: ignore[arg-type]  # its own keywords are no arrays
     task = TrainTask(
         spec=job.spec,

@@ -23,7 +23,7 @@ from ..training.network import check_weights
 from ..training.weights import is_path
 from .job_info import by_hand_fields, check_recordable, fields_of, info_of, key_of
 from .on_train import CHOICES, TrainScores, asked_for
-from .ranges import check_count, check_ranges
+from .ranges import check_count, check_ranges, check_seeds
 from .tta import WINDOWS
 
 Tta = Literal["none", "flip", "ten-crop"]
@@ -34,7 +34,8 @@ class Options:
     """What a user can say about all the runs of one plan; the fields are the options of ``fer-bench run``.
 
     ``recipe`` "all" takes every recipe of a runner, a path that ends in .toml that of a file; ``changes`` are made in
-    it, each "field=value" (see ``api.recipe_file``). ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the
+    it, each "field=value" (see ``api.recipe_file``). ``seeds`` takes so many, from 0 on; ``seed`` exactly those that
+    it names, instead. ``epochs`` caps a recipe's epochs (of each stage), ``limit`` the
     rows per class of the training and validation parts; the test part is always whole. ``timeout`` (None or 0: no
     limit) is in seconds an attempt, and counts the worker's own time; ``stall`` is how many seconds it may neither
     report progress nor use the processor (None or 0: as long as it likes); ``retries`` is how often what can pass is
@@ -48,6 +49,7 @@ class Options:
     recipe: str = "published"
     changes: tuple[str, ...] = ()
     seeds: int = 1
+    seed: tuple[int, ...] = ()
     epochs: int | None = None
     limit: int | None = None
     weights: str = "auto"
@@ -68,6 +70,12 @@ class Options:
 
     def __post_init__(self) -> None:
         check_ranges(vars(self))
+        check_seeds(self.seeds, self.seed)
+
+    @property
+    def wanted_seeds(self) -> Sequence[int]:
+        """The seeds that a plan takes, in order and each once."""
+        return sorted({*self.seed}) or range(self.seeds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +180,8 @@ def plan(
                 _check_weights(runner, options.weights)
                 fields = fields_of(runner, dataset, split, replace(budget, weights=weights), fill_from, origin)
                 check_recordable(spec, fields)
-                check_count(len(jobs) + options.seeds)
-                for seed in range(options.seeds):
+                check_count(len(jobs) + len(options.wanted_seeds))
+                for seed in options.wanted_seeds:
                     info = info_of(fields, seed)
                     jobs.setdefault(info.key, Job(info, asked.model, dataset, split, fill_from, options.tta, on_train))
     if not jobs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError, brief
@@ -17,6 +17,8 @@ RANGES = {
     "retries": (0, 1_000),
     "jobs": (1, 1_000),
 }
+#: What numpy, scikit-learn and Keras all take for a seed.
+MOST_SEED = 2**31 - 1
 #: Options in seconds: 0 or None is no limit.
 SECONDS = ("timeout", "stall")
 MOST_SECONDS = 1e9
@@ -39,6 +41,17 @@ def check_ranges(options: Mapping[str, Any]) -> None:
             raise InputError(
                 f"--{name} {brief(value)}: seconds from 0 to {MOST_SECONDS:,.0f} are wanted; 0 means no limit"
             )
+
+
+def check_seeds(count: int, seeds: Sequence[int]) -> None:
+    """Raises InputError for a seed that is none, and where seeds are both counted and named."""
+    if not isinstance(seeds, Sequence) or isinstance(seeds, str):
+        raise InputError(f"seed {brief(seeds)}: a tuple of seeds is wanted, as (5,)")
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MOST_SEED:
+            raise InputError(f"--seed {brief(seed)}: a whole number from 0 to {MOST_SEED:,} is wanted")
+    if seeds and count != 1:
+        raise InputError(f"--seeds {count} means 0 to {count - 1}, and --seed names others: leave one of them out")
 
 
 def check_count(jobs: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..records.record import RunRecord
 from ..records.store import Store
 from ..training.tensorboard import check_tensorboard
+from .executors import Executor, Local
 from .job import Options, plan
 from .ranges import check_ranges
 from .sweep import Rerun, survey, sweep
@@ -31,6 +32,7 @@ def run(
     rerun: Rerun = "none",
     fail_fast: bool = False,
     jobs: int = 1,
+    executor: Executor | None = None,
     **options: Any,
 ) -> list[RunRecord]:
     """Trains and scores runners, as ``fer-bench run`` does; all of them where ``names`` is None.
@@ -46,7 +48,7 @@ def run(
         fill: a second data set that fills the classes' gaps in the training part.
         rerun: "failed" runs failed jobs again, "all" every job.
         fail_fast: stop after the first failure.
-        jobs: runs at a time.
+        jobs: runs at a time here; or ``executor``, what runs them elsewhere (``fer_bench.engine.executors``).
         **options: fields of ``fer_bench.engine.job.Options``.
 
     Returns:
@@ -62,10 +64,10 @@ def run(
     """
     chosen = Options(**options)
     check_ranges({"jobs": jobs})
+    executor = _executor(jobs, executor)
     if chosen.tensorboard:
         check_tensorboard()
-    for warning in registry.know_plugins(chosen.plugins):
-        warnings.warn(warning, stacklevel=2)
+    _warn(registry.know_plugins(chosen.plugins))
     dataset = load_dataset(data, scheme=labels, merge=merge, classes=classes)
     other = load_dataset(fill) if fill is not None else None
     if names is not None and not names:
@@ -75,6 +77,17 @@ def run(
     store = Store(Path(results))
     store.prepare()
     steps = survey(planned, store, rerun)
-    for problem in filter(None, (step.problem for step in steps)):
-        warnings.warn(problem, stacklevel=2)
-    return sweep(steps, store, chosen, fail_fast=fail_fast, jobs=jobs)
+    _warn(filter(None, (step.problem for step in steps)))
+    return sweep(steps, store, chosen, fail_fast=fail_fast, executor=executor)
+
+
+def _executor(jobs: int, executor: Executor | None) -> Executor:
+    if executor is not None and jobs != 1:
+        raise InputError("jobs says how many runs there are at a time here, and an executor says that itself")
+    return executor or Local(jobs)
+
+
+def _warn(lines: Iterable[str]) -> None:
+    """Warns where ``run`` was called."""
+    for line in lines:
+        warnings.warn(line, stacklevel=3)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError, RunError
 from ..files import inside
-from ..hardware.device import Target, choose, process_variables
+from ..hardware.device import Target, choose
 from ..records import provenance
 from ..records.record import ENSEMBLE, EXTERNAL, Environment
 from ..records.store import MODEL, StoredRun
@@ -21,7 +21,7 @@ from .account import naming_full_disk
 from .job import Options
 from .job_info import by_hand_fields
 from .outcome import Outcome
-from .process import watch
+from .place import HERE, Place, Work
 from .task import IMAGES, PROBABILITIES, TASK, PredictTask
 
 #: Weights of a kept epoch, among a worker's files.
@@ -83,6 +83,7 @@ def predict(
     tta: str = "none",
     epoch: Path | None = None,
     stop: Event | None = None,
+    at: Place = HERE,
 ) -> Prediction:
     """Has a run's model predict images in a process of its own, until ``stop`` is set.
 
@@ -96,6 +97,7 @@ def predict(
         tta: test-time augmentation, "none" or a key of ``tta.WINDOWS``.
         epoch: weights file of a kept epoch, which the model gets first; None: its own weights.
         stop: ends the process once it is set.
+        at: where the process runs.
     """
     job, stored, model = run.record.job, run.folder / MODEL, work / MODEL
     copy_model(run, work)
@@ -111,15 +113,14 @@ def predict(
         model=str(model.resolve()),
         epoch=None if weights is None else str(weights.resolve()),
     )
-    np.save(work / IMAGES, images)
     (work / TASK).write_text(task.to_json(), encoding="utf-8")
-    environment = provenance.environment(target.device)
-    variables = process_variables(target, options.threads)
-    outcome = watch(work, options, variables, lambda _: None, stop or Event(), "fer_bench.engine.predict")
+    planned = provenance.environment(target.device, executor=at.name)
+    given = Work(work, {IMAGES: images}, options, target, "fer_bench.engine.predict")
+    outcome, elsewhere = at.do(given, lambda _: None, stop or Event())
     outcome = outcome.model_copy(update={"message": outcome.message.replace(str(model.resolve()), str(stored))})
     inside.check(work, work / PROBABILITIES)  # a plugin may have put anything there
     probabilities = np.load(work / PROBABILITIES, allow_pickle=False) if outcome.status == "ok" else None
-    return Prediction(outcome, outcome.where(environment), probabilities)
+    return Prediction(outcome, outcome.where(elsewhere or planned), probabilities)
 
 
 def predict_or_refuse(

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from queue import Empty, Queue
 from threading import Event
 from typing import Any, Literal
 
 from ..errors import InputError, is_disk_full
-from ..hardware.device import alone_on, choose
-from ..hardware.host import cores
 from ..records.record import RunRecord
 from ..records.store import Store
 from .account import Start, failed, store_failure, unstored
-from .add_tta import add_tta, has_tta
-from .execute import execute, is_failure
+from .add_tta import has_tta
+from .execute import is_failure
+from .executors import Executor, Gone, Local
 from .job import Job, Options
 from .stored_model import has_model
 
@@ -104,13 +104,13 @@ def sweep(
     observer: Observer | None = None,
     *,
     fail_fast: bool = False,
-    jobs: int = 1,
+    executor: Executor | None = None,
 ) -> list[RunRecord]:
     """Runs the pending steps; returns one record a step, in order, done ones included, those with a problem left out.
 
     Each run is a process of its own, watched by a thread here; what happens reaches ``observer`` in the calling thread.
     What another process runs is left to it: other jobs come first, then its outcome is taken, or its place where it
-    died or was interrupted. On a GPU there is one run at a time, whichever process started it.
+    died or was interrupted. On a GPU of this machine there is one run at a time, whichever process started it.
 
     Args:
         steps: from ``survey``.
@@ -118,60 +118,79 @@ def sweep(
         options: of the plan; unless they say how many threads, the cores are divided among the runs.
         observer: is told how it goes.
         fail_fast: start nothing more after the first failure, and end what runs.
-        jobs: runs at a time.
+        executor: runs the jobs, and says how many at a time; None: one at a time, on this machine.
 
     Raises:
         Interrupted: the user stopped it; what ran has a record that says so.
+        Gone: the executor can run nothing any more; what was finished is in the store.
         InputError: the results folder can't be written. What else befalls a job is its record, and the next one runs.
         OSError: the disk is full.
     """
-    if jobs > 1:
-        options = replace(options, threads=options.threads or max(1, cores() // jobs))
-    return _Sweep(steps, store, options, observer or Observer(), fail_fast).run(jobs)
+    return _Sweep(steps, store, options, observer or Observer(), fail_fast, executor or Local()).run()
 
 
 class _Sweep:
     """A sweep on its way: what ``sweep`` was given, the records that there are so far, and what is still to be told."""
 
     def __init__(
-        self, steps: Sequence[Step], store: Store, options: Options, observer: Observer, fail_fast: bool
+        self,
+        steps: Sequence[Step],
+        store: Store,
+        options: Options,
+        observer: Observer,
+        fail_fast: bool,
+        executor: Executor,
     ) -> None:
         self.steps, self.store, self.options, self.observer, self.fail_fast = steps, store, options, observer, fail_fast
-        self.target = choose(options.device, options.backend)
+        self.executor, self.target = executor, executor.target(options)
         self.pending = [number for number, step in enumerate(steps) if step.pending]
         self.places = {number: place for place, number in enumerate(self.pending, 1)}
         self.records = {number: step.record for number, step in enumerate(steps) if step.record and not step.pending}
         self.waiting: set[int] = set()
         self.events: Queue[Callable[[], None]] = Queue()
         self.stop = Event()
-        self.futures: list[Future[None]] = []
+        self.queue = deque(self.pending)
+        self.running: list[Future[None]] = []
+        self.over: list[Future[None]] = []
 
-    def run(self, jobs: int) -> list[RunRecord]:
-        """Takes all pending steps, so many at a time; the records, in the order of the steps."""
+    def run(self) -> list[RunRecord]:
+        """Takes all pending steps, as many at a time as the executor has room for; the records, in the order of the
+        steps.
+        """
         interrupted = False
-        with ThreadPoolExecutor(jobs) as pool:
+        with ThreadPoolExecutor(max(1, len(self.pending))) as pool:  # a thread is started where none is free
             try:
-                self.futures += [pool.submit(self._take, number, pool) for number in self.pending]
-                self._tell()
+                self.executor.expect([self.steps[number].job for number in self.pending], self.store, self.options)
+                self._tell(pool)
             except KeyboardInterrupt:
                 interrupted = True
             finally:
                 self.stop.set()
-                self._tell()
-        for future in self.futures:
+                self._tell(pool)
+        for future in self.over:
             future.result()
         done = [self.records[number] for number in sorted(self.records)]
         if interrupted:
             raise Interrupted(done)
         return done
 
-    def _tell(self) -> None:
-        """Tells the observer, in the calling thread, what happens, until all is over and nothing is left to tell."""
-        while not all(future.done() for future in self.futures) or not self.events.empty():
+    def _tell(self, pool: ThreadPoolExecutor) -> None:
+        """Starts steps, and tells the observer in the calling thread what happens, until all is over and told."""
+        while self._start(pool) or not self.events.empty():
             with suppress(Empty):
                 self.events.get(timeout=0.1)()
 
-    def _take(self, number: int, pool: ThreadPoolExecutor) -> None:
+    def _start(self, pool: ThreadPoolExecutor) -> bool:
+        """Starts steps where the executor has room; whether any is under way or to come."""
+        self.over += [future for future in self.running if future.done()]
+        self.running = [future for future in self.running if not future.done()]
+        while self.queue and not self.stop.is_set() and len(self.running) < self.executor.slots:
+            future = pool.submit(self._take, self.queue.popleft())
+            future.add_done_callback(lambda _: self.events.put(lambda: None))  # wakes who waits for events
+            self.running.append(future)
+        return bool(self.running) or (bool(self.queue) and not self.stop.is_set())
+
+    def _take(self, number: int) -> None:
         """Takes a step, in a thread of the pool; if it has to wait, it goes to the end of the queue."""
         if self.stop.is_set():
             return
@@ -196,15 +215,15 @@ class _Sweep:
         else:
             self.waiting.add(number)
             self.events.put(partial(self.observer.waiting, *count, job, result))
-        self.futures.append(pool.submit(self._take, number, pool))
+        self.queue.append(number)
 
     def _check_rest(self, error: Exception) -> None:
         """Returns where an exception concerns one job alone; else stops the sweep, and raises what concerns all.
 
-        That is a full disk, or a results folder that can't be written at all.
+        That is an executor that is gone, a full disk, or a results folder that can't be written at all.
         """
         try:
-            if is_disk_full(error):
+            if isinstance(error, Gone) or is_disk_full(error):
                 raise error
             self.store.prepare()
         except BaseException:
@@ -222,7 +241,7 @@ class _Sweep:
                 raise InputError(now.problem)
             if now.record is not None and now.record != step.record and not now.pending:
                 return now.record
-            with alone_on(self.target.device) as free:
+            with self.executor.alone(self.target) as free:
                 if not free:
                     return f"another process has {self.target.device}"
                 self.events.put(partial(self.observer.started, *count, job))
@@ -238,6 +257,5 @@ class _Sweep:
         def report(event: Mapping[str, Any]) -> None:
             self.events.put(partial(self.observer.progressed, job, event))
 
-        if adds_tta:
-            return add_tta(job, self.store, self.options, self.target, report, self.stop)
-        return execute(job, self.store, self.options, self.target, report, self.stop, anew=anew)
+        given = (job, self.store, self.options, self.target, report, self.stop)
+        return self.executor.add_tta(*given) if adds_tta else self.executor.execute(*given, anew=anew)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import faulthandler
+import importlib.util
 import json
 import sys
 import time
@@ -76,6 +77,9 @@ def make_runner(task: Task) -> Runner:
 def train_and_predict(task: TrainTask, folder: Path) -> Outcome:
     """Fits the runner of a task, predicts and saves, all in ``folder``; returns how that went and what it cost."""
     runner, classes, out = make_runner(task), len(task.classes), folder / OUT
+    if missing := [name for name in runner.info.needs if not installed(name)]:
+        names = ", ".join(missing)
+        return Outcome(status="skipped", message=f"needs {names}, not installed", hint=f"pip install {names}")
     runner.recipe = runner.recipe.with_smaller_batches(task.batch_divisor)
     (out / MODEL).mkdir(parents=True)
     interruptions = count_attempt(Path(task.workdir))
@@ -121,6 +125,11 @@ def train_and_predict(task: TrainTask, folder: Path) -> Outcome:
         found = valid_probabilities(runner, training_images(folder), classes)
         np.save(folder / TRAIN_PROBABILITIES, found.astype(np.float16))
     return outcome
+
+
+def installed(module: str) -> bool:
+    """Whether there is such a module; of one in a package, whether there is that, which would be imported else."""
+    return importlib.util.find_spec(module.partition(".")[0]) is not None
 
 
 @contextmanager

@@ -89,7 +89,8 @@ def _texts(record: RunRecord) -> Iterator[tuple[str, str]]:
     machines = {"environment": record.environment, "tta.environment": record.tta.environment if record.tta else None}
     for name, machine in machines.items():
         if machine is not None:
-            yield from ((f"{name}.{field}", getattr(machine, field)) for field in ("device", "backend", "cpu", "os"))
+            fields = ("device", "backend", "cpu", "os", "host", "executor")
+            yield from ((f"{name}.{field}", getattr(machine, field)) for field in fields)
     for member in record.ensemble.members if record.ensemble else ():
         yield from (("ensemble.members", text) for text in (member.runner, member.recipe, member.started))
 

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shlex
+import socket
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -35,8 +36,8 @@ SOURCE = Path(__file__).resolve().parents[2]
 BUILT = "revision.json"
 
 
-def environment(device: str = "", backend: str = "") -> Environment:
-    """This machine and this installation; nothing heavy is imported for it."""
+def environment(device: str = "", backend: str = "", executor: str = "local") -> Environment:
+    """This machine and this installation; nothing heavy is imported for it. ``executor`` is what has it run here."""
     revision, dirty = git_state()
     return Environment(
         device=device,
@@ -50,6 +51,8 @@ def environment(device: str = "", backend: str = "") -> Environment:
         packages=package_versions(),
         git_revision=revision,
         git_dirty=dirty,
+        host=encodable(socket.gethostname()),
+        executor=executor,
     )
 
 

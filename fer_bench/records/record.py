@@ -130,7 +130,9 @@ class Cost(BaseModel, extra="forbid"):
 
 
 class Environment(BaseModel, extra="forbid"):
-    """Where it ran."""
+    """Where it ran. ``host`` is the machine's name in its network, ``executor`` what had the job run there: "local",
+    "dask" or "slurm"; both "" in older records, which are all local.
+    """
 
     device: str = ""
     backend: str = ""
@@ -143,6 +145,8 @@ class Environment(BaseModel, extra="forbid"):
     packages: dict[str, str] = {}
     git_revision: str | None = None
     git_dirty: bool | None = None
+    host: str = ""
+    executor: str = ""
 
     @property
     def hardware(self) -> str:

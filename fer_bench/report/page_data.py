@@ -217,6 +217,7 @@ def _facts(run: RunRecord) -> dict[str, list[tuple[str, str]]]:
         "Cost": [(column.header, column.text(row)) for column in COST] if ok else [],
         "Recipe": [(name.replace("_", " "), _plain(value)) for name, value in job.recipe_fields.items()],
         "Environment": [
+            ("Host, executor", ", ".join(filter(None, (machine.host, machine.executor)))),
             ("Device", machine.device),
             ("Backend", machine.backend),
             ("CPU", machine.cpu),

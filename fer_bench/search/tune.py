@@ -6,18 +6,15 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event
 from typing import Any
 
-from ..engine.execute import execute
+from ..engine.executors import Executor, Local
 from ..engine.job import Job
 from ..errors import InputError
-from ..hardware.device import alone_on, choose
-from ..hardware.host import cores
 from ..records.record import RunRecord
 from ..records.store import Store
 from .account import write_account
@@ -49,13 +46,14 @@ def tune(
     trials: int,
     storage: str | None = None,
     seconds: float | None = None,
-    jobs: int = 1,
+    executor: Executor | None = None,
     observer: Observer | None = None,
 ) -> tuple[Account, bool]:
     """Brings a study to so many trials in all, and writes its account and its best recipe.
 
     Every trial is a process of its own, watched by a thread here; what happens reaches ``observer`` in the calling
-    thread. Several processes may do this for one study at a time: each ends when all trials are over.
+    thread. There are as many at a time as the executor has room for. Several processes may do this for one study at a
+    time: each ends when all trials are over.
 
     Args:
         plan: what the study is to do.
@@ -63,7 +61,7 @@ def tune(
         trials: in all, those of earlier calls and other processes included.
         storage: path of a journal or URL of a database; None: a journal in the study's folder.
         seconds: after so many no more trial begins.
-        jobs: trials at a time, the cores divided among them.
+        executor: runs the trials, and says how many at a time; None: one at a time, on this machine.
         observer: is told how it goes.
 
     Returns:
@@ -71,86 +69,98 @@ def tune(
 
     Raises:
         InputError: the results folder or the storage can't be used, or the study was begun with something else.
+        Gone: the executor can run nothing any more.
         OSError: the disk is full.
     """
     folder = study_folder(results, plan.name)
     Store(results).prepare()
     store = Store(folder / RECORDS)
     store.prepare()
-    if jobs > 1:
-        threads = plan.options.threads or max(1, cores() // jobs)
-        plan = replace(plan, options=replace(plan.options, threads=threads))
     queue = Trials(plan, storage or str(folder / JOURNAL), folder)
     with queue.signed():
-        return _Search(queue, store, trials, seconds, observer or Observer()).run(jobs)
+        return _Search(queue, store, trials, seconds, executor or Local(), observer or Observer()).run()
 
 
 class _Search:
     """A study on its way in this process."""
 
-    def __init__(self, trials: Trials, store: Store, most: int, seconds: float | None, observer: Observer) -> None:
+    def __init__(
+        self,
+        trials: Trials,
+        store: Store,
+        most: int,
+        seconds: float | None,
+        executor: Executor,
+        observer: Observer,
+    ) -> None:
         self.trials, self.store, self.most, self.observer = trials, store, most, observer
         self.plan = trials.plan
-        self.target = choose(self.plan.options.device, self.plan.options.backend)
+        self.executor, self.target = executor, executor.target(self.plan.options)
         self.deadline = time.monotonic() + seconds if seconds else None
-        self.stop = Event()
-        self.running: set[Event] = set()
+        self.stop, self.none_left, self.waits = Event(), Event(), Event()
+        self.stops: set[Event] = set()
         self.events: Queue[Callable[[], None]] = Queue()
-        self.futures: list[Future[None]] = []
+        self.running: list[Future[None]] = []
+        self.over: list[Future[None]] = []
 
-    def run(self, jobs: int) -> tuple[Account, bool]:
-        """Takes trials, so many at a time, until all are over."""
+    def run(self) -> tuple[Account, bool]:
+        """Takes trials, as many at a time as the executor has room for, until all are over."""
         interrupted = False
-        with ThreadPoolExecutor(jobs) as pool:
+        with ThreadPoolExecutor(self.most) as pool:  # a thread is started where none is free
             try:
-                self.futures += [pool.submit(self._work) for _ in range(jobs)]
-                self._tell()
+                self.executor.expect([self.plan.job(self.plan.base)], self.store, self.plan.options)
+                self._tell(pool)
             except KeyboardInterrupt:
                 interrupted = True
             finally:
                 self._end()
-                self._tell()
-        for future in self.futures:
+                self._tell(pool)
+        for future in self.over:
             future.result()
         return write_account(self.trials, self.most, self.store), interrupted
 
-    def _tell(self) -> None:
-        """Tells the observer, in the calling thread, what happens, until all is over and nothing is left to tell."""
-        while not all(future.done() for future in self.futures) or not self.events.empty():
+    def _tell(self, pool: ThreadPoolExecutor) -> None:
+        """Starts trials, and tells the observer in the calling thread what happens, until all is over and told."""
+        while self._start(pool) or not self.events.empty():
             with suppress(Empty):
                 self.events.get(timeout=0.1)()
 
+    def _start(self, pool: ThreadPoolExecutor) -> bool:
+        """Starts trials where the executor has room; whether any is under way or to come."""
+        self.over += [future for future in self.running if future.done()]
+        self.running = [future for future in self.running if not future.done()]
+        late = self.deadline is not None and time.monotonic() > self.deadline
+        ending = late or self.stop.is_set() or self.none_left.is_set()
+        room = 0 if ending else min(self.executor.slots, self.most) - len(self.running)
+        self.running += [pool.submit(self._step) for _ in range(room)]
+        return bool(self.running) or not ending
+
     def _end(self) -> None:
         self.stop.set()
-        for stop in list(self.running):
+        for stop in list(self.stops):
             stop.set()
 
-    def _work(self) -> None:
-        """Takes one trial after another, in a thread of its own."""
-        told = False
+    def _step(self) -> None:
+        """Takes a trial and runs it, in a thread of the pool."""
         try:
-            while not self.stop.is_set() and not self._late():
-                taken = self.trials.take(self.most)
-                if taken is not None:
-                    self._run(taken)
-                elif not self.trials.others_at_work():
-                    return
-                else:
-                    if not told:
-                        self.events.put(partial(self.observer.waiting, "another process runs the last trials"))
-                    told = True
-                    self.stop.wait(PAUSE)
+            taken = self.trials.take(self.most)
+            if taken is not None:
+                self._run(taken)
+            elif not self.trials.others_at_work():
+                self.none_left.set()
+            else:
+                if not self.waits.is_set():
+                    self.events.put(partial(self.observer.waiting, "another process runs the last trials"))
+                self.waits.set()
+                self.stop.wait(PAUSE)
         except BaseException:
             self._end()
             raise
 
-    def _late(self) -> bool:
-        return self.deadline is not None and time.monotonic() > self.deadline
-
     def _run(self, taken: Taken) -> None:
         """Runs a trial that this process has taken; whatever happens, it is over then or given back."""
         stop = Event()
-        self.running.add(stop)
+        self.stops.add(stop)
         if self.stop.is_set():
             stop.set()
         self.events.put(partial(self.observer.started, taken, self.most))
@@ -164,7 +174,7 @@ class _Search:
             self.trials.give_back(taken)
             raise
         finally:
-            self.running.discard(stop)
+            self.stops.discard(stop)
 
     def _do(self, taken: Taken, stop: Event) -> bool:
         """Trains and scores a trial, and tells the study what came of it; False where the user stopped it."""
@@ -207,9 +217,10 @@ class _Search:
             self.events.put(partial(self.observer.progressed, taken, event))
 
         while not stop.is_set():
-            with alone_on(self.target.device) as free:
+            with self.executor.alone(self.target) as free:
                 if free:
-                    return execute(job, self.store, self.plan.options, self.target, report, stop)
+                    given = (job, self.store, self.plan.options, self.target, report, stop)
+                    return self.executor.execute(*given, anew=False)
             stop.wait(PAUSE)
         return None
 

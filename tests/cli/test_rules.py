@@ -11,9 +11,23 @@ from click.testing import CliRunner
 from fer_bench.cli import main
 
 #: Options whose value nobody can offer: the user makes it up.
-FREE = {"--name", "--note", "--subject", "--merge", "--classes", "--fail-if-worse", "--row", "--push"}
+FREE = {
+    "--name",
+    "--note",
+    "--subject",
+    "--merge",
+    "--classes",
+    "--fail-if-worse",
+    "--row",
+    "--push",
+    "--uri",
+    "--project",
+}
 #: Commands that read records, and so may need a plugin's runners.
 READERS = {
+    "runs",
+    "show",
+    "rm",
     "run",
     "tune",
     "report",
@@ -31,6 +45,7 @@ READERS = {
 }
 #: Commands that write into a folder of the user's.
 WRITERS = {
+    "rm",
     "run",
     "tune",
     "report",

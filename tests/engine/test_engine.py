@@ -14,7 +14,7 @@ import fer_bench
 from fer_bench.api import registry
 from fer_bench.data.load import load_dataset
 from fer_bench.engine import run, survey
-from fer_bench.engine.execute import Attempt, prepare
+from fer_bench.engine.execute import Attempt, images_of, prepare
 from fer_bench.engine.job import Options, plan
 from fer_bench.engine.worker import load_parts, valid_probabilities
 from fer_bench.errors import InputError
@@ -230,6 +230,8 @@ def rare(dataset):
 def given_to_the_worker(job, work):
     work.mkdir()
     prepare(Attempt(job, work, work, Options(), Target("cpu", "tensorflow")))
+    for name, images in images_of(job).items():
+        np.save(work / name, images)
     return load_parts(work)
 
 

@@ -19,6 +19,7 @@ from fer_bench.api import registry
 from fer_bench.api.recipe_file import read_recipe
 from fer_bench.data.load import load_dataset
 from fer_bench.engine import run
+from fer_bench.engine.executors import Local
 from fer_bench.engine.job import Options
 from fer_bench.errors import InputError
 from fer_bench.records.store import Store
@@ -235,7 +236,7 @@ def test_trials_that_fail_are_trials_and_all_of_them_one_line(tiny_npz: Path, tm
 def test_some_that_fail_do_not_end_it(tiny_npz: Path, tmp_path: Path) -> None:
     space = tmp_path / "space.toml"
     space.write_text("[space]\noptions.then = {type = 'choice', choices = ['ends', 'fails']}\n")
-    account, _ = tune(planned(tiny_npz, space=space), tmp_path / "results", trials=6, jobs=2)
+    account, _ = tune(planned(tiny_npz, space=space), tmp_path / "results", trials=6, executor=Local(2))
     assert account["counts"]["failed"] > 0
     assert account["counts"]["complete"] + account["counts"]["failed"] == 6
     assert account["best"]["params"] == {"options.then": "ends"}
