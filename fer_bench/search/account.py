@@ -13,7 +13,7 @@ from ..api import registry
 from ..api.recipe_file import RecipeFile, to_toml
 from ..files import durable
 from ..records.store import Store
-from .fields import with_values
+from .fields import value_of, with_values
 from .sampler import pruner_told, sampler_told
 from .storage import is_url, shown
 from .studies import ACCOUNT, BEST, VERSION, Account
@@ -64,6 +64,16 @@ def account_of(trials: Trials, most: int) -> Account:
         "statement": plan.statement,
         "epochs": plan.epochs,
         "space_from": plan.space.origin,
+        "searched": [
+            {
+                "name": one.name,
+                "type": one.kind,
+                "range": one.words,
+                "log": one.log,
+                "was": value_of(plan.base, one.name),
+            }
+            for one in plan.space.ranges
+        ],
         "storage": shown(trials.place) if is_url(trials.place) else "journal",
         "sampler": sampler_told(),
         "pruner": pruner_told(plan.epochs),

@@ -127,18 +127,6 @@ def plan_study(
     runner, info = registry.get(asked.runner), job.info
     base = runner.recipes[chosen.base]
     settled = replace(plain, epochs=info.epochs, limit=info.limit)
-    statement = {
-        "runner": asked.model,
-        "runner version": info.runner_version,
-        "recipe": f"{chosen.base} ({base.digest()[:12]})",
-        "space": chosen.told(),
-        "data": f"{dataset.name} ({dataset.digest[:12]})",
-        "classes": list(dataset.classes),
-        "split": f"{info.split} ({info.split_digest[:12]})",
-        "objective": objective,
-        **{word: getattr(info, word) for word in ("epochs", "limit", "weights", "balance")},
-        "seed": seed,
-    }
     return Plan(
         name=name,
         model=asked.model,
@@ -152,8 +140,25 @@ def plan_study(
         options=settled,
         seed=seed,
         epochs=_epochs(base, info.epochs) if "epochs" in runner.uses else None,
-        statement=statement,
+        statement=_statement(job, chosen, base, objective, seed),
     )
+
+
+def _statement(job: Job, space: Space, base: Recipe, objective: str, seed: int) -> dict[str, Any]:
+    """What two commands that share a study must say alike."""
+    info = job.info
+    return {
+        "runner": job.spec,
+        "runner version": info.runner_version,
+        "recipe": f"{space.base} ({base.digest()[:12]})",
+        "space": space.told(),
+        "data": f"{info.dataset} ({info.dataset_digest[:12]})",
+        "classes": list(info.classes),
+        "split": f"{info.split} ({info.split_digest[:12]})",
+        "objective": objective,
+        **{word: getattr(info, word) for word in ("epochs", "limit", "weights", "balance")},
+        "seed": seed,
+    }
 
 
 def _one_recipe(spec: str, named: str, asked: str) -> str:
