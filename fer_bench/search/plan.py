@@ -10,6 +10,7 @@ from typing import Any
 from ..api import registry
 from ..api.recipe import Recipe
 from ..api.recipe_fields import in_order
+from ..api.recipe_file import is_file
 from ..data.dataset import Dataset
 from ..data.splits import Split, expand
 from ..engine.job import Job, Options, plan
@@ -162,7 +163,9 @@ def _statement(job: Job, space: Space, base: Recipe, objective: str, seed: int) 
 
 
 def _one_recipe(spec: str, named: str, asked: str) -> str:
-    """The recipe that a study varies. Raises InputError where two are named."""
+    """The recipe that a study varies. Raises InputError where two are named, or a file."""
+    if is_file(asked):
+        raise InputError(f"--recipe {asked}: a study varies one of the runner's own recipes, and no file; name one")
     if named and asked and named != asked:
         raise InputError(f"{spec} names a recipe, and --recipe {asked} another; leave one of them out")
     return named or asked

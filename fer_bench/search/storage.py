@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from ..errors import InputError, brief
 JOURNAL = "journal.log"
 #: A journal has a line of some hundred bytes for each epoch of each trial.
 MOST_BYTES = 1 << 30
+#: No line of one is longer: it has the values of a trial, or what a study was asked to do.
+MOST_LINE = 1 << 20
 #: Seconds that a database may take to answer for the first time.
 PATIENCE = 10
 
@@ -56,7 +60,7 @@ def _journal(path: Path) -> Any:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-    what = f"--storage {path}"
+    what, lock = f"--storage {path}", JournalFileOpenLock(str(path))
     if path.is_dir():
         raise InputError(f"{what} is a folder; name a file in it, such as {path / JOURNAL}")
     if path.exists() and not path.is_file():
@@ -66,15 +70,34 @@ def _journal(path: Path) -> Any:
             raise InputError(f"{what} has more than {MOST_BYTES:,} bytes, and is no journal of a study; name another")
         with path.open("ab"):
             pass
-        for folder in (path.parent,):  # the lock lies there
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise PermissionError(13, os.strerror(13), str(folder))
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+        if not os.access(path.parent, os.W_OK | os.X_OK):  # the lock lies there
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        _mend(path, lock)
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
     except OSError as error:
         raise InputError(f"{what} can't be written ({error.strerror or error}); choose another") from None
     except (ValueError, KeyError, TypeError, AssertionError, AttributeError) as error:  # a file of other lines
         reason = brief(" ".join(str(error).split()) or type(error).__name__, 80)
         raise InputError(f"{what} is no journal of Optuna ({reason}); name another") from None
+
+
+def _mend(path: Path, lock: Any) -> None:
+    """Cuts off a last line that a power cut has left unfinished: the next one would be written into it.
+
+    Raises ValueError, and leaves the file alone, where it is no journal.
+    """
+    with path.open("rb") as file:
+        first = file.readline(MOST_LINE)
+    if first and "op_code" not in json.loads(first):
+        raise ValueError("its first line is none of a journal")
+    lock.acquire()
+    try:
+        with path.open("r+b") as file:
+            content = file.read()
+            if not content.endswith(b"\n"):
+                file.truncate(content.rfind(b"\n") + 1)
+    finally:
+        lock.release()
 
 
 def _database(url: str) -> Any:

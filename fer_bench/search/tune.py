@@ -15,6 +15,7 @@ from typing import Any
 from ..engine.executors import Executor, Local
 from ..engine.job import Job
 from ..errors import InputError
+from ..files import durable
 from ..records.record import RunRecord
 from ..records.store import Store
 from .account import write_account
@@ -76,6 +77,7 @@ def tune(
     Store(results).prepare()
     store = Store(folder / RECORDS)
     store.prepare()
+    durable.write(folder / ".gitignore", f"{RECORDS}/\nlocks/\n".encode(), store.root)
     queue = Trials(plan, storage or str(folder / JOURNAL), folder)
     with queue.signed():
         return _Search(queue, store, trials, seconds, executor or Local(), observer or Observer()).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,6 +133,11 @@ def test_a_study_finds_a_better_recipe_and_writes_it_whole(tiny_npz: Path, tmp_p
     runs, problems = Store(tmp_path / "results").scan()
     assert [one.record.job.recipe for one in runs] == ["best"]
     assert problems == []
+    trial = next((folder / "trials").rglob("record.json")).parent
+    shutil.copytree(trial, runs[0].folder.with_name(trial.name))  # where somebody puts one among the runs
+    runs, problems = Store(tmp_path / "results").scan()
+    assert len(runs) == 1
+    assert "a trial of a search, which has no test part" in problems[0]
 
 
 def test_a_study_that_is_taken_up_does_the_rest_as_one_that_was_not(tiny_npz: Path, tmp_path: Path) -> None:
@@ -300,6 +306,18 @@ def test_a_storage_that_can_not_be_used_is_one_line(storage: str, said: str, tin
     assert said in str(refused.value)
     assert "secret" not in str(refused.value)
     assert (tmp_path / "file").read_text() == "a,b\n1,2\n"
+
+
+def test_a_journal_that_a_power_cut_left_with_half_a_line_goes_on(tiny_npz: Path, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.log"
+    trials = Trials(planned(tiny_npz), str(journal), tmp_path)
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + whole[:40])
+    again = Trials(planned(tiny_npz), str(journal), tmp_path)
+    assert journal.read_bytes().startswith(whole)
+    assert all("op_code" in json.loads(line) for line in journal.read_bytes().splitlines())
+    assert again.take(9).is_base
+    assert len(trials.all()) == 1
 
 
 def test_a_database_holds_a_study_too(tiny_npz: Path, tmp_path: Path) -> None:
