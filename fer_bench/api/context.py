@@ -74,7 +74,9 @@ class Context:
         tensorboard: folder for TensorBoard logs, or None.
         kept: folder that gets the weights of each epoch that was the best so far, see ``training.kept``, or None.
         epochs_before: epochs of the run's other trainings before this one.
-        report: takes a mapping for the progress display (epoch, epochs, accuracy, val_accuracy, ...; or a note).
+        report: takes a mapping for the progress display (epoch, epochs, accuracy, val_accuracy, ...; or a note). An
+            event without ``step`` is the end of its epoch, by whose val_accuracy a search prunes; one with ``step``
+            says in ``validated`` which epoch's val_accuracy it has.
         seconds: time spent in each phase, filled by ``phase``.
         begun: reading of time.perf_counter when fit began, less what earlier attempts spent on what is not lost.
 

@@ -89,6 +89,9 @@ class Runner(ABC):
     #: Which of the options "epochs" and "weights" mean something here; the others stay out of a job's key. Where
     #: "batch" is among them, a run that was out of memory is tried again with half the recipe's batch.
     uses: ClassVar[frozenset[str]] = frozenset({"epochs", "weights"})
+    #: What ``fer-bench tune`` searches: a field of the recipe, dotted where it is a part's -> its range, as in a space
+    #: file: {"options.C": {"type": "float", "low": 0.1, "high": 100.0, "log": True}}.
+    space: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     #: Whether weights of single epochs can be kept.
     keeps_epochs: ClassVar[bool] = False
     #: The network of keras.applications that a weights file is to fill, where it is known before it is built; a file of

@@ -22,6 +22,7 @@ from .say import say
 #: "_command")
 COMMANDS = {
     "run": "run",
+    "tune": "tune",
     "runs": "runs",
     "show": "show",
     "rm": "rm",

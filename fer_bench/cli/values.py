@@ -115,6 +115,12 @@ def _systems(params: dict[str, Any]) -> list[str]:
     return [word for job in jobs for word in (job.runner, f"{job.runner}:{job.recipe}", job.key[:8])]
 
 
+def _studies(params: dict[str, Any]) -> list[str]:
+    from ..search.studies import found
+
+    return [folder.name for folder in found(Path(params.get("results") or "results"))]
+
+
 def _boards(params: dict[str, Any]) -> list[str]:
     return [run.record.job.dataset for run in stored(params)]
 
@@ -128,6 +134,7 @@ SPLIT = Words("split", _splits)
 #: A row of a leaderboard, or one run: by its runner, the digits of its key, or its folder.
 SYSTEM = Words("system", _systems, files=True)
 BOARD = Words("name", _boards)
+STUDY = Words("name", _studies)
 DEVICE = Words("device", lambda params: ("auto", "cpu", "gpu", "gpu:0", "gpu:1"))
 WEIGHTS = Words("word|file", lambda params: ("auto", "imagenet", "random"), files=True)
 SCHEDULER = Words("address", lambda params: ("tcp://127.0.0.1:8786",))

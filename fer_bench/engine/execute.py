@@ -92,7 +92,7 @@ def execute(
                     report({"note": retries.words})
                     continue
                 outcome, scores = with_scores(outcome, attempt)
-                well, scored = outcome.status == "ok", scores.scores is not None
+                well, scored = outcome.status == "ok", scores != RunScores()
                 record = RunRecord(
                     status=outcome.status,
                     command=provenance.command_line(),
@@ -235,7 +235,7 @@ def score_predictions(job: Job, out: Path, tta_cost: Cost) -> RunScores:
     """Joins the worker's probabilities with the labels, in their file, and scores test and validation part.
 
     The scores are computed from the probabilities as they are stored, so that they can be computed again to the last
-    digit. A run whose checkpoint the test part picked has no validation scores: it never looked at a validation part.
+    digit. A run whose checkpoint the test part picked has no validation scores: it never saw one. A trial has no test.
     """
     with np.load(out / PREDICTIONS, allow_pickle=False) as given:
         probabilities = {name: given[name] for name in probability_names(job)}
@@ -250,18 +250,18 @@ def score_predictions(job: Job, out: Path, tta_cost: Cost) -> RunScores:
         **probabilities,  # type: ignore[arg-type]  # its own keywords are no arrays
     )
 
-    def scored(kind: str) -> tuple[Scores, Scores | None]:
-        test, validation = probabilities[f"{kind}probabilities"], probabilities[f"val_{kind}probabilities"]
-        on_test = score(labels[split.test], test, job.dataset.classes, split.test_seen)
-        return on_test, score(labels[held], validation, job.dataset.classes) if len(held) else None
+    def scored(name: str, rows: np.ndarray, seen: np.ndarray | None = None) -> Scores | None:
+        return score(labels[rows], probabilities[name], job.dataset.classes, seen) if len(rows) else None
 
     tta = None
     if job.tta != "none":
-        test, validation = scored("tta_")
+        test = scored("tta_probabilities", split.test, split.test_seen)
+        assert test is not None  # a trial has no test-time augmentation
         cost = {name: getattr(tta_cost, name) for name in Cost.model_fields if name in TestTime.model_fields}
+        validation = scored("val_tta_probabilities", held)
         tta = TestTime(method=job.tta, scores=test, validation_scores=validation, **cost)
-    test, validation = scored("")
-    return RunScores(test, validation, tta=tta)
+    test = scored("probabilities", split.test, split.test_seen)
+    return RunScores(test, scored("val_probabilities", held), tta=tta)
 
 
 def keep(record: RunRecord, attempt: Attempt, store: Store, *, transient: bool, scored: bool) -> None:

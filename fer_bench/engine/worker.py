@@ -185,15 +185,16 @@ def training_of(summary: FitSummary, task: TrainTask, interruptions: int) -> Tra
 def predict_parts(
     runner: Predictor, parts: Mapping[str, np.ndarray], classes: int
 ) -> tuple[dict[str, np.ndarray], Cost]:
-    """Predictions for the images of some parts, and what predicting the first of them costs.
+    """Predictions for the images of some parts, and what predicting the first that has any costs.
 
     Args:
         runner: a fitted one.
-        parts: images (n, 48, 48) uint8 by the names of the arrays that their predictions, (n, classes) float16, get.
+        parts: images (n, 48, 48) uint8 by the names of the arrays that their predictions, (n, classes) float16, get;
+            one of them has some.
         classes: how many there are.
     """
     arrays = {name: valid_probabilities(runner, images, classes).astype(np.float16) for name, images in parts.items()}
-    return arrays, prediction_cost(runner, next(iter(parts.values())))
+    return arrays, prediction_cost(runner, next(images for images in parts.values() if len(images)))
 
 
 def valid_probabilities(runner: Predictor, images: np.ndarray, classes: int) -> np.ndarray:

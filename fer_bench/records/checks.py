@@ -28,7 +28,8 @@ def _faults(record: RunRecord) -> Iterator[str]:
     yield from _job_faults(job)
     for name, text in _texts(record):
         yield from (f"{name}: {words}" for words in text_faults([text]))
-    if (record.status == "ok") != (record.scores is not None):
+    # A trial of a search has no test part; ``Store.scan`` keeps it from the boards.
+    if (record.status == "ok" and job.test_images > 0) != (record.scores is not None):
         yield f"status {record.status} {'with' if record.scores else 'without'} scores"
     for name, figure in _counts(record):
         if figure is not None and figure < 0:

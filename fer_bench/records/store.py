@@ -226,10 +226,7 @@ class Store:
         inside.remove(self.root, folder)
 
     def scan(self) -> tuple[list[StoredRun], list[str]]:
-        """Every run, and one line for each record that can't be read, and for what no record is looked for in.
-
-        Those are left alone.
-        """
+        """Every run, and a line for each record that can't be read, or is a trial's, and what none is looked for in."""
         problems: list[str] = []
         runs: dict[tuple[str, str], StoredRun] = {}
         for folder in self._folders(self.root, problems):
@@ -238,7 +235,10 @@ class Store:
             except InputError as error:
                 problems.append(str(error))
                 continue
-            if record is None:
+            if record is None or not record.job.test_images:
+                problems += (
+                    [f"{folder / RECORD}: a trial of a search, which has no test part; remove it"] if record else []
+                )
                 continue
             run = StoredRun(record, folder)
             other = runs.setdefault((record.job.key, record.started), run)

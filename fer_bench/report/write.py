@@ -18,7 +18,8 @@ from ..files.cells import plain_cell
 from ..records.evaluation import Evaluation, read_evaluations
 from ..records.run_files import RunFiles
 from ..records.store import SHEETS, WORK, Store, StoredRun
-from . import cost_plots, html, markdown, mistake_plots, mistakes, plots, published_page
+from ..search.studies import STUDIES
+from . import cost_plots, html, markdown, mistake_plots, mistakes, plots, published_page, studies
 from .evaluations import cross_dataset_table
 from .measured import real
 from .published import comparisons
@@ -72,7 +73,7 @@ def write_report(
     """
     if not runs:
         raise InputError(f"no records in {root}; `fer-bench run` makes some")
-    for name in (README, PAGE, PUBLISHED, CSV, PLOTS, SHEETS, WORK):
+    for name in (README, PAGE, PUBLISHED, CSV, PLOTS, SHEETS, STUDIES, WORK):
         inside.check(root, root / name)  # before all the work
     known = {info.name: info for info in expected}
 
@@ -112,14 +113,20 @@ def _files(
         of_run, unread = read_evaluations(run.folder)
         evaluations += of_run
         files.problems += unread
-    readme = _page(found, sections, evaluations)
+    told, unread = studies.accounts(root)
+    files.problems += unread
+    readme = _page(found, sections, evaluations) | {"studies": studies.overview(told)}
+    searched = {
+        f"{STUDIES}/{name}/{studies.PAGE}": _render("study.md.j2", **studies.context(name, study, pictures, PLOTS))
+        for name, study in told.items()
+    }
     pages = {
         CSV: csv_of(frame(found)).encode(),
         README: _render("results.md.j2", **readme, published=published_page.short_table(compared)),
         PUBLISHED: _render("published.md.j2", **published_page.context(found, known, files, compared, worth)),
         PAGE: html.page(found, files, root, [asdict(one) for one in compared]).encode(),
     }
-    return pages | pictures, files.problems
+    return pages | searched | pictures, files.problems
 
 
 def publish(root: Path, files: Mapping[str, bytes]) -> None:

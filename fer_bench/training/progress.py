@@ -85,6 +85,7 @@ class Record(keras.callbacks.Callback):
                 "loss": logs.get("loss"),
                 "accuracy": logs.get("accuracy"),
                 "val_accuracy": logs.get("val_accuracy", last.get("val_accuracy")),
+                "validated": last.get("epoch") if "val_accuracy" in last else None,
             }
         )
 

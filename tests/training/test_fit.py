@@ -311,6 +311,8 @@ def test_phases_and_reports(compiled):
     ends = [event for event in events if event["step"] == event["steps"] and event["val_accuracy"] is not None]
     assert [event["epoch"] for event in ends] == [1, 2, 3, 4]
     assert {event["epochs"] for event in events} == {4}
+    assert all(event["validated"] in (event["epoch"], event["epoch"] - 1, None) for event in events)
+    assert [event["validated"] for event in ends] == [1, 2, 3, 4]
 
 
 def test_validation_images_are_augmented_anew_each_epoch():

@@ -1,0 +1,1 @@
+"""Studies: a search over a runner's recipe, which sees the training and the validation part and nothing else."""
