@@ -11,7 +11,6 @@ which follows no link.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import uuid
@@ -40,7 +39,7 @@ SCRATCH = re.compile(r"([0-9a-f]{16})-[0-9a-f]{8}")
 #: Pictures with faces of the data set in them, which are not ours to publish.
 SHEETS = "sheets"
 #: What a results folder tells git to leave alone.
-IGNORED = (f"{MODEL}/", f"{WORK}/", f"{SHEETS}/")
+IGNORED = (f"{MODEL}/", f"{WORK}/", f"{SLURM}/", f"{SHEETS}/")
 
 
 class StoredRun(NamedTuple):
@@ -183,7 +182,7 @@ class Store:
         Raises InputError, and nothing is changed, where the record could not be read back.
         """
         if artifacts is not None:
-            record.predictions_digest = _digest(artifacts, artifacts / PREDICTIONS)
+            record.predictions_digest = inside.digest(artifacts, artifacts / PREDICTIONS, MOST_PREDICTIONS)
         content = content_of(record)
         final, scratch = self.folder(record.job), self.work(record.job)
         try:
@@ -235,10 +234,10 @@ class Store:
             except InputError as error:
                 problems.append(str(error))
                 continue
-            if record is None or not record.job.test_images:
-                problems += (
-                    [f"{folder / RECORD}: a trial of a search, which has no test part; remove it"] if record else []
-                )
+            if record is None:
+                continue
+            if not record.job.test_images:
+                problems.append(f"{folder / RECORD}: a trial of a search, which has no test part; remove it")
                 continue
             run = StoredRun(record, folder)
             other = runs.setdefault((record.job.key, record.started), run)
@@ -291,11 +290,3 @@ def _read_if_there(path: Path) -> RunRecord | None:
                 raise
             if not os.path.lexists(path):
                 return None
-
-
-def _digest(root: Path, path: Path) -> str | None:
-    """The sha256 (hex) of predictions, or None where there are none."""
-    try:
-        return hashlib.sha256(inside.read(root, path, MOST_PREDICTIONS)).hexdigest()
-    except FileNotFoundError:
-        return None
