@@ -344,3 +344,18 @@ def test_without_submitit_a_line_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'fer-bench\[slurm\]'"):
         make(Words("slurm"))
+
+
+def test_a_model_is_evaluated_on_the_cluster(cluster: Path, tmp_path: Path):
+    """Its process is a job of its own; there are no labels among its files."""
+    run(["good"], data=os.environ["FER_BENCH_DATA"], results=tmp_path / "results", plugins=(FAULTY,))
+    words = [*command()[:3], "evaluate", "good", "--data", "synthetic", "--plugin", FAULTY, "--json"]
+    words += ["--results", str(tmp_path / "results")]
+    here = subprocess.run(words, text=True, capture_output=True, check=False)
+    there = subprocess.run([*words, "--executor", "slurm"], text=True, capture_output=True, check=False)
+    assert there.returncode == 0, there.stderr
+    (one,), (other,) = json.loads(here.stdout), json.loads(there.stdout)
+    assert other["whole"] == one["whole"]
+    assert (one["environment"]["executor"], other["environment"]["executor"]) == ("local", "slurm")
+    assert calls(cluster).count("sbatch") == 1
+    assert leftovers(tmp_path / "results") == []

@@ -1,6 +1,7 @@
 """Executors: they run the jobs of a sweep, on this machine or on a cluster."""
 
-from .executor import Busy, Executor, Gone
+from ..place import Gone
+from .executor import Busy, Executor
 from .local import Local
 from .words import NAMES, Words, check, make
 

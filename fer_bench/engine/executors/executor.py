@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import Event
 from typing import Self
 
-from ...errors import RunError
 from ...hardware.device import Target
 from ...records.record import RunRecord
 from ...records.store import Store
@@ -17,10 +16,6 @@ from ..execute import execute
 from ..job import Job, Options
 from ..place import Place
 from ..task import Report
-
-
-class Gone(RunError):
-    """The executor can run nothing any more: its scheduler is gone, say. It concerns no job, but the whole sweep."""
 
 
 class Busy(Exception):

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, suppress
 from pathlib import Path
 from threading import Lock
@@ -18,18 +18,22 @@ from ...files import durable, inside
 from ...files.json_file import read_json
 from ...files.locks import taken
 from .slurm_settings import Settings
-from .slurm_task import Task, record_of_task
+from .slurm_task import record_of_task
 
 #: In the folder of an array: what it is, and the lock of the client that waits for it.
 ARRAY, CLIENT = "array.json", "client.lock"
 #: Seconds between two questions to the cluster, and that it may take to answer one.
 LOOK, ANSWER = 20.0, 60.0
+#: Seconds between two looks at what a task has written, and that one may take to end where it was told to.
+POLL, ENDING = 0.5, 20.0
 
 
 class Array:
     """Tasks that were submitted together. ``cluster`` is "slurm", or "local" for processes of this machine."""
 
-    def __init__(self, folder: Path, tasks: Sequence[Task], settings: Settings, cluster: str, look: float) -> None:
+    def __init__(
+        self, folder: Path, tasks: Sequence[Callable[[], None]], settings: Settings, cluster: str, look: float
+    ) -> None:
         """Submits the tasks. Raises InputError where the cluster does not take them."""
         import submitit
         from submitit.core.utils import FailedJobError, FailedSubmissionError
