@@ -110,6 +110,8 @@ class Slurm(Executor):
                 stop.wait(POLL)
         if record is not None:
             mine.array.over.add(mine.number)
+            if mine.record() is not None:
+                mine.array.settle(mine.number)
             return record
         return self._stopped(mine, job, begun, store, report)
 

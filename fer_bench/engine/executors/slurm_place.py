@@ -23,7 +23,7 @@ from ..process import progress_events
 from ..task import OUTCOME, PROGRESS, TASK, Report
 from .slurm_array import ENDING, POLL, Array
 from .slurm_settings import Settings
-from .slurm_task import STOP
+from .slurm_task import STOP, with_cpus
 from .there import Told
 
 #: In a folder of a process's own, which goes with that: what it is to do, and what became of it.
@@ -60,6 +60,7 @@ class SlurmPlace:
             for event in next(events):
                 report(event)
             if (folder / DONE).exists():
+                array.settle(0)
                 return _done(folder)
             if gone:
                 return Done(lost(array, 0))
@@ -97,7 +98,8 @@ class Errand:
             device = target.device
             _tell(work.folder, device)
             stop = Told(lambda: self.stop.is_set() or (self.folder / STOP).exists())
-            outcome = Here("slurm").do(replace(work, target=target), lambda _: None, stop).outcome
+            there = replace(work, target=target, options=with_cpus(work.options))
+            outcome = Here("slurm").do(there, lambda _: None, stop).outcome
         except Exception as error:  # no such device, a full disk
             outcome = broken(error)
         where = provenance.environment(device, executor="slurm")
