@@ -140,6 +140,18 @@ def test_a_study_finds_a_better_recipe_and_writes_it_whole(tiny_npz: Path, tmp_p
     assert "a trial of a search, which has no test part" in problems[0]
 
 
+def test_a_study_can_begin_where_another_one_ended(tiny_npz: Path, tmp_path: Path) -> None:
+    recipe, results = tmp_path / "mine.toml", tmp_path / "results"
+    recipe.write_text(
+        'runner = "dial"\n[recipe]\nepochs = 2\nbatch = 16\n[recipe.options]\nlevel = 0.65\nthen = "ends"\n'
+    )
+    options = Options(recipe=str(recipe), plugins=(PLUGIN,))
+    account, _ = tune(plan_study(load_dataset(tiny_npz), "dial", "official", options), results, trials=2)
+    assert account["base"]["params"] == {"options.level": 0.65, "batch": 16}
+    assert account["statement"]["recipe"].startswith("mine (")
+    assert account["epochs"] == 2
+
+
 def test_a_study_that_is_taken_up_does_the_rest_as_one_that_was_not(tiny_npz: Path, tmp_path: Path) -> None:
     for trials in (2, 4):
         parts, _ = tune(planned(tiny_npz), tmp_path / "parts", trials=trials)
