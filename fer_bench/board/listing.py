@@ -64,8 +64,8 @@ class Entry:
 
     @property
     def note(self) -> str:
-        """What a leaderboard would say of a row with this run alone; "" of an evaluation."""
-        return "" if self.evaluation else self.row.note()
+        """What a leaderboard would say of a row with this run alone; of an evaluation that it is one."""
+        return "evaluated there" if self.evaluation else self.row.note()
 
     def to_json(self) -> dict[str, Any]:
         """For programs: accuracy as a fraction with its 95 % interval, None where there is none; ``folder`` a path."""

@@ -83,9 +83,9 @@ def check_device(options: Options, words: Words) -> str:
     from ..hardware.device import choose
 
     check(words)
-    if words.executor != "local":
+    if words.executor == "slurm" or words.scheduler:
         return options.device
     device = choose(options.device, options.backend).device
-    if words.jobs and words.jobs > 1 and device != "cpu":
+    if words.executor == "local" and words.jobs and words.jobs > 1 and device != "cpu":
         raise InputError(f"--jobs {words.jobs}: runs share no GPU; leave it out, or take --device cpu")
     return device

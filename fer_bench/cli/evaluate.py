@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import RunError
 from . import values
+from .checks import check_device
 from .command import Command
 from .options import (
     BACKEND_OPTION,
@@ -19,7 +22,9 @@ from .options import (
     PLUGIN_OPTION,
     RESULTS_OPTION,
     board_options,
+    executor_options,
     load_plugins,
+    made,
     numbers_told,
     results_folder,
     stored_runs,
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
 
     from ..board.select import System
     from ..data.dataset import Dataset
+    from ..engine.executors import Executor, Words
     from ..engine.job import Options
     from ..records.evaluation import Evaluation
     from ..records.store import Store, StoredRun
@@ -63,6 +69,7 @@ if TYPE_CHECKING:
 @RESULTS_OPTION
 @DEVICE_OPTION
 @BACKEND_OPTION
+@executor_options
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. [default: all cores]")
 @PLUGIN_OPTION
 @click.option("--dry-run", is_flag=True, help="Say which models would be evaluated on how many images, and stop.")
@@ -76,6 +83,7 @@ def evaluate_command(
     results: str,
     device: str,
     backend: str,
+    words: Words,
     threads: int | None,
     plugins: tuple[str, ...],
     dry_run: bool,
@@ -99,13 +107,12 @@ def evaluate_command(
     from ..data.load import load_foreign
     from ..engine.job import Options
     from ..engine.stored_model import check_model
-    from ..hardware.device import choose
     from ..records.store import Store
 
-    root = results_folder(results)
+    store = Store(results_folder(results))
     load_plugins(plugins)
-    choose(device, backend)
-    store = Store(root)
+    options = Options(device=device, backend=backend, threads=threads, plugins=plugins)
+    check_device(options, words)
     system = select(stored_runs(store), run, **wanted_board(**board))
     spec = system.row.label
     for one in system.runs:
@@ -119,8 +126,8 @@ def evaluate_command(
         return
     store.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what predicts, too
-    options = Options(device=device, backend=backend, threads=threads, plugins=plugins)
-    found = evaluated(system.runs, store, spec, foreign, subjects, options, keep_training_images)
+    with made(words) as executor:
+        found = evaluated(system.runs, store, spec, foreign, subjects, options, keep_training_images, executor)
     if as_json:
         click.echo(json.dumps([evaluation.model_dump(mode="json") for evaluation in found], indent=1))
     else:
@@ -137,18 +144,35 @@ def evaluated(
     subjects: np.ndarray | None,
     options: Options,
     keep: bool,
+    executor: Executor,
 ) -> list[Evaluation]:
     """The evaluations of those runs whose models predicted; what became of each of the others is said in a line."""
     from ..engine.evaluate import evaluate
+    from ..engine.executors import Gone
 
-    found = []
-    for one in runs:
-        if store.claimed(one.record.job):
-            say(f"waiting for another process, which is at {spec}")
+    stop, found = Event(), []
+
+    def one(run: StoredRun) -> Evaluation | RunError:
+        given = (run, spec, foreign, subjects, store, options)
         try:
-            found.append(evaluate(one, spec, foreign, subjects, store, options, keep_training_images=keep))
+            return evaluate(*given, keep_training_images=keep, executor=executor, stop=stop)
+        except Gone:
+            raise
         except RunError as error:  # the model of another seed may do better
-            say(str(error))
+            return error
+
+    for run in runs:
+        if store.claimed(run.record.job):
+            say(f"waiting for another process, which is at {spec}")
+    with ThreadPoolExecutor(max(1, executor.slots)) as pool:
+        try:
+            for done in pool.map(one, runs):
+                if isinstance(done, RunError):
+                    say(str(done))
+                else:
+                    found.append(done)
+        finally:
+            stop.set()
     return found
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "runs": "runs",
     "show": "show",
     "rm": "rm",
+    "log": "log",
     "report": "report",
     "compare": "compare",
     "score": "score",

@@ -16,6 +16,7 @@ from .say import note, say_reading, warn
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
+    from ..engine.executors import Executor, Words
     from ..records.store import Store, StoredRun
 
 DATA_VARIABLE = "FER_BENCH_DATA"
@@ -198,6 +199,16 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         given = option(given)
     return given
+
+
+def made(words: Words) -> Executor:
+    """The executor that the values of ``executor_options`` mean; says what there is to be said of it."""
+    from ..engine.executors import make
+
+    executor = make(words)
+    for line in executor.said:
+        note(line)
+    return executor
 
 
 def results_folder(results: str) -> Path:

@@ -24,6 +24,7 @@ from .options import (
     executor_options,
     given_data,
     load_plugins,
+    made,
     numbers_told,
 )
 from .say import note, say, say_pending, say_reading
@@ -242,14 +243,12 @@ def go(
 ) -> tuple[list[RunRecord], bool]:
     """Runs the steps, showing how it goes on stderr; their records, and whether the user stopped it."""
     from ..engine import Interrupted, sweep
-    from ..engine.executors import Local, make
+    from ..engine.executors import Local
     from .progress import observer
 
     stop_on_signals()
     # Where nothing is to be run, no cluster has to be there.
-    with make(words) if any(step.pending for step in steps) else Local() as executor, observer() as watcher:
-        for line in executor.said:
-            note(line)
+    with made(words) if any(step.pending for step in steps) else Local() as executor, observer() as watcher:
         try:
             return sweep(steps, store, options, watcher, fail_fast=fail_fast, executor=executor), False
         except Interrupted as stop:

@@ -104,8 +104,8 @@ def runs_command(
     note(f"{len(shown)} of {len(stored)} records in {results}" + ("; `fer-bench show KEY` shows one" * bool(shown)))
 
 
-def table(listed: Sequence[Entry]) -> str:
-    """The list for a terminal."""
+def table(listed: Sequence[Entry], notes: Sequence[str] | None = None) -> str:
+    """The list for a terminal; with other ``notes``, one for each entry, than the entries have."""
     from tabulate import tabulate
 
     from ..board.board import shorten
@@ -123,9 +123,9 @@ def table(listed: Sequence[Entry]) -> str:
             percent(entry.scores.accuracy) if entry.scores else "",
             entry.started[:16].replace("T", " "),
             entry.where,
-            shorten("evaluated there" if entry.evaluation else entry.note, LONGEST_NOTE),
+            shorten(told, LONGEST_NOTE),
         ]
-        for entry in listed
+        for entry, told in zip(listed, notes or [entry.note for entry in listed], strict=True)
     ]
     align = [*["left"] * 4, "right", "left", "right", *["left"] * 3]
     return tabulate(rows, headers, disable_numparse=True, colalign=align)

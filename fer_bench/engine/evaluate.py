@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +17,11 @@ from ..data.orders import ASSUMED, better_order
 from ..errors import InputError
 from ..records import provenance
 from ..records.evaluation import EVALUATION, EVALUATIONS, Evaluation
+from ..records.record import Environment
 from ..records.store import PREDICTIONS, RECORD, Store, StoredRun, read_record
 from ..records.training_images import image_hashes
 from ..scores.foreign import views
+from .executors import Executor, Local
 from .job import Options
 from .stored_model import check_model, predict_or_refuse
 from .task import OUT
@@ -32,6 +37,8 @@ def evaluate(
     options: Options,
     *,
     keep_training_images: bool = False,
+    executor: Executor | None = None,
+    stop: Event | None = None,
 ) -> Evaluation:
     """Scores a run's model on a foreign set, and writes the evaluation and its predictions into the run's folder.
 
@@ -43,6 +50,8 @@ def evaluate(
         store: where the run is stored.
         options: device, backend, threads, timeout and plugins count.
         keep_training_images: whether images that the model was trained on are scored, too; they are left out else.
+        executor: has the model predict, on this machine where it is None.
+        stop: ends the process that predicts once it is set.
 
     Raises:
         InputError: no model, a model that can't be used, the data that it was trained on, no class in common, nothing
@@ -53,7 +62,10 @@ def evaluate(
     with store.claim(run.record.job, wait=True):
         if read_record(run.folder / RECORD) != run.record:
             raise InputError(f"{spec} was trained again in the meantime; evaluate it again")
-        return _evaluate(run, spec, foreign, subjects, store, options, keep_training_images)
+        executor = executor or Local()
+        target, at = executor.target(options), executor.place
+        predict = partial(predict_or_refuse, run, spec, options=options, target=target, at=at, stop=stop)
+        return _evaluate(run, spec, foreign, subjects, store, predict, keep_training_images)
 
 
 class Shown(NamedTuple):
@@ -81,7 +93,7 @@ def _evaluate(
     foreign: Dataset,
     subjects: np.ndarray | None,
     store: Store,
-    options: Options,
+    predict: Callable[..., tuple[np.ndarray, Environment]],
     keep: bool,
 ) -> Evaluation:
     """What ``evaluate`` does once it has the claim on the run's job."""
@@ -97,7 +109,7 @@ def _evaluate(
     missing = [name for code, name in enumerate(job.classes) if not (labels[rows] == code).any()]
     work = store.work(job)
     try:
-        probabilities, environment = predict_or_refuse(run, spec, foreign.images[rows], work, options)
+        probabilities, environment = predict(images=foreign.images[rows], work=work)
         _check_order(spec, foreign, labels[rows], probabilities, tuple(job.classes))
         whom = None if subjects is None else subjects[rows]
         whole, masked = views(labels[rows], probabilities, job.classes, whom)

@@ -27,7 +27,7 @@ from .job import Job, Options, seed_key, training_rows
 from .left import with_sound_files
 from .on_train import TRAIN_PROBABILITIES, score_training, training_probabilities
 from .outcome import LOG_HINT, STOPPED, Outcome, one_line
-from .place import HERE, Done, Place, Work
+from .place import HERE, Done, Gone, Place, Work
 from .retry import Retries
 from .task import FILL_IMAGES, IMAGES, INPUT, LOG, OUT, TASK, Report, TrainTask
 from .trained_on import keep_training_images
@@ -114,11 +114,11 @@ def execute(
 
 
 def make_or_say(attempt: Attempt, report: Report, stop: Event) -> Done:
-    """Makes an attempt; what is raised here, and is no full disk, is its outcome."""
+    """Makes an attempt; what is raised here, and concerns it alone, is its outcome."""
     try:
         return make(attempt, report, stop)
     except Exception as error:
-        if is_disk_full(error):
+        if is_disk_full(error) or isinstance(error, Gone):
             raise
         (attempt.work / LOG).write_text("\n".join(trace(error)), encoding="utf-8")
         return Done(broken(error))

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from ..errors import RunError
 from ..hardware.device import Target, process_variables
 from ..records.record import Environment
 from .job import Options
@@ -46,6 +47,10 @@ class Done(NamedTuple):
     environment: Environment | None = None
 
 
+class Gone(RunError):
+    """An executor can run nothing any more: its scheduler is gone, say. It concerns no job, but the whole sweep."""
+
+
 class Place(Protocol):
     """Runs the processes of attempts, several at a time, each called for in a thread of its own."""
 
@@ -57,7 +62,7 @@ class Place(Protocol):
     def do(self, work: Work, report: Report, stop: Event) -> Done:
         """Runs a process to its end, its limits, or until ``stop`` is set; what it leaves is in ``work.folder`` then.
 
-        No process of it is left when this returns.
+        No process of it is left when this returns. Raises Gone where nothing can be run there any more.
         """
         ...
 

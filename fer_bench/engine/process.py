@@ -107,9 +107,10 @@ def surroundings() -> dict[str, str]:
     """This process's environment, less what would lead a runner to labels, and with a cache for workers.
 
     No setting of fer-bench goes to a worker: data and results are among them. (What begins with FER_BENCH_TEST_ is for
-    the plugins of tests.) Nor does kagglehub's folder where the data lies in it.
+    the plugins of tests.) Nor does kagglehub's folder where the data lies in it, nor what names the folder of a task on
+    a cluster.
     """
-    told = {name: value for name, value in os.environ.items() if not re.match("FER_BENCH_(?!TEST_)", name)}
+    told = {name: value for name, value in os.environ.items() if not re.match("FER_BENCH_(?!TEST_)|SUBMITIT_", name)}
     data, kagglehub = downloaded(), told.get("KAGGLEHUB_CACHE")
     if data is not None and kagglehub and data.resolve().is_relative_to(Path(kagglehub).resolve()):
         del told["KAGGLEHUB_CACHE"]

@@ -124,18 +124,28 @@ def predict(
 
 
 def predict_or_refuse(
-    run: StoredRun, spec: str, images: np.ndarray, work: Path, options: Options, epoch: Path | None = None
+    run: StoredRun,
+    spec: str,
+    images: np.ndarray,
+    work: Path,
+    options: Options,
+    epoch: Path | None = None,
+    *,
+    target: Target | None = None,
+    at: Place = HERE,
+    stop: Event | None = None,
 ) -> tuple[np.ndarray, Environment]:
     """The (N, classes) float32 probabilities of a run's model for images, and where they were computed.
 
-    The arguments are those of ``predict``; of the options, device and backend count, too.
+    The arguments are those of ``predict``; of the options, device and backend count, too, where there is no target.
 
     Raises:
         InputError: the model, or the weights of the epoch, can't be used.
         RunError: the process that was to predict crashed, or ran out of time or memory.
     """
-    target = choose(options.device, options.backend)
-    outcome, environment, probabilities = predict(run, spec, images, work, options, target, epoch=epoch)
+    target = target or choose(options.device, options.backend)
+    predicted = predict(run, spec, images, work, options, target, epoch=epoch, stop=stop, at=at)
+    outcome, environment, probabilities = predicted
     if probabilities is None:
         why = ". ".join(filter(None, [outcome.message, outcome.hint]))
         if outcome.status == "oom":  # whose hint is for a training

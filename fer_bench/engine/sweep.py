@@ -18,13 +18,13 @@ from ..records.store import Store
 from .account import Start, failed, store_failure, unstored
 from .add_tta import has_tta
 from .execute import is_failure
-from .executors import Executor, Gone, Local
+from .executors import Busy, Executor, Gone, Local
 from .job import Job, Options
 from .stored_model import has_model
 
 Rerun = Literal["none", "failed", "all"]
-#: Seconds between two looks at a job that waits for another process.
-PAUSE = 1.0
+#: Seconds between two looks at a job that waits for another process, and what is said of it.
+PAUSE, TAKEN = 1.0, "another process runs it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,9 @@ class _Sweep:
         interrupted = False
         with ThreadPoolExecutor(max(1, len(self.pending))) as pool:  # a thread is started where none is free
             try:
-                self.executor.expect([self.steps[number].job for number in self.pending], self.store, self.options)
+                pending = [self.steps[number] for number in self.pending]
+                anew = any(step.anew for step in pending)
+                self.executor.expect([step.job for step in pending], self.store, self.options, anew=anew)
                 self._tell(pool)
             except KeyboardInterrupt:
                 interrupted = True
@@ -220,10 +222,11 @@ class _Sweep:
     def _check_rest(self, error: Exception) -> None:
         """Returns where an exception concerns one job alone; else stops the sweep, and raises what concerns all.
 
-        That is an executor that is gone, a full disk, or a results folder that can't be written at all.
+        That is an executor that is gone or leaves its job to another, a full disk, or a results folder that can't be
+        written at all.
         """
         try:
-            if isinstance(error, Gone) or is_disk_full(error):
+            if isinstance(error, Gone | Busy) or is_disk_full(error):
                 raise error
             self.store.prepare()
         except BaseException:
@@ -233,9 +236,9 @@ class _Sweep:
     def _claim(self, step: Step, count: tuple[int, int], begun: Start) -> RunRecord | str:
         """The record of a run, or of another process's since the survey; or why the job has to wait."""
         job = step.job
-        with self.store.claim(job.info) as mine:
+        with self.executor.claim(job, self.store) as mine:
             if not mine:
-                return "another process runs it"
+                return TAKEN
             now = _look(job, self.store, "none")
             if now.problem:
                 raise InputError(now.problem)
@@ -247,6 +250,8 @@ class _Sweep:
                 self.events.put(partial(self.observer.started, *count, job))
                 try:
                     return self._do(job, anew=step.anew, adds_tta=now.adds_tta and not step.anew)
+                except Busy:
+                    return TAKEN
                 except Exception as error:
                     self._check_rest(error)
                     return store_failure(failed(job, begun, error), self.store)

@@ -7,6 +7,7 @@ nobody's word: a link could point to anything, a FIFO never ends to be opened, a
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -125,6 +126,14 @@ def read(root: Path, path: Path, most: int) -> bytes:
     if len(content) > most:
         raise InputError(f"{path}: more than {most:,} bytes")
     return content
+
+
+def digest(root: Path, path: Path, most: int) -> str | None:
+    """The sha256 (hex) of a file, or None where there is none; else as ``read``."""
+    try:
+        return hashlib.sha256(read(root, path, most)).hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 def read_end(root: Path, path: Path, most: int) -> bytes:

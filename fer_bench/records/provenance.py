@@ -51,9 +51,14 @@ def environment(device: str = "", backend: str = "", executor: str = "local") ->
         packages=package_versions(),
         git_revision=revision,
         git_dirty=dirty,
-        host=encodable(socket.gethostname()),
+        host=host(),
         executor=executor,
     )
+
+
+def host() -> str:
+    """This machine's name in its network."""
+    return encodable(socket.gethostname())
 
 
 def package_versions() -> dict[str, str]:

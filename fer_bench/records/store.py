@@ -1,7 +1,8 @@
 """The store: run folders under a results folder, written whole or not at all.
 
 ``<results>/<dataset>/<split>/<runner>/<recipe>-s<seed>-<key>/`` holds ``record.json`` and, after a run that went well,
-``predictions.npz``, ``history.csv`` and ``model/``. Scratch and locks live in ``<results>/.work``.
+``predictions.npz``, ``history.csv`` and ``model/``. Scratch and locks live in ``<results>/.work``, what a cluster's
+tasks are given in ``<results>/.slurm``.
 
 A results folder may come from elsewhere: whatever is read, written or taken away in it goes through ``files.inside``,
 which follows no link.
@@ -10,7 +11,6 @@ which follows no link.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import uuid
@@ -31,7 +31,7 @@ RECORD = "record.json"
 PREDICTIONS = "predictions.npz"
 HISTORY = "history.csv"
 MODEL = "model"
-WORK = ".work"
+WORK, SLURM = ".work", ".slurm"  # apart: the one leads runners to no labels
 #: Predictions of a test part have some hundred kilobytes.
 MOST_PREDICTIONS = 512 << 20
 #: The scratch of one attempt at a job: part of its key, and a random part.
@@ -39,7 +39,7 @@ SCRATCH = re.compile(r"([0-9a-f]{16})-[0-9a-f]{8}")
 #: Pictures with faces of the data set in them, which are not ours to publish.
 SHEETS = "sheets"
 #: What a results folder tells git to leave alone.
-IGNORED = (f"{MODEL}/", f"{WORK}/", f"{SHEETS}/")
+IGNORED = (f"{MODEL}/", f"{WORK}/", f"{SLURM}/", f"{SHEETS}/")
 
 
 class StoredRun(NamedTuple):
@@ -182,7 +182,7 @@ class Store:
         Raises InputError, and nothing is changed, where the record could not be read back.
         """
         if artifacts is not None:
-            record.predictions_digest = _digest(artifacts, artifacts / PREDICTIONS)
+            record.predictions_digest = inside.digest(artifacts, artifacts / PREDICTIONS, MOST_PREDICTIONS)
         content = content_of(record)
         final, scratch = self.folder(record.job), self.work(record.job)
         try:
@@ -234,10 +234,10 @@ class Store:
             except InputError as error:
                 problems.append(str(error))
                 continue
-            if record is None or not record.job.test_images:
-                problems += (
-                    [f"{folder / RECORD}: a trial of a search, which has no test part; remove it"] if record else []
-                )
+            if record is None:
+                continue
+            if not record.job.test_images:
+                problems.append(f"{folder / RECORD}: a trial of a search, which has no test part; remove it")
                 continue
             run = StoredRun(record, folder)
             other = runs.setdefault((record.job.key, record.started), run)
@@ -262,7 +262,7 @@ class Store:
         for name in found.folders:
             if depth == DEPTH:
                 yield above / name  # not to be listed: it may be replaced at this moment
-            elif name != WORK:
+            elif name not in (WORK, SLURM):
                 yield from self._folders(above / name, problems)
 
     def _lock(self, name: str) -> Path:
@@ -290,11 +290,3 @@ def _read_if_there(path: Path) -> RunRecord | None:
                 raise
             if not os.path.lexists(path):
                 return None
-
-
-def _digest(root: Path, path: Path) -> str | None:
-    """The sha256 (hex) of predictions, or None where there are none."""
-    try:
-        return hashlib.sha256(inside.read(root, path, MOST_PREDICTIONS)).hexdigest()
-    except FileNotFoundError:
-        return None

@@ -110,7 +110,7 @@ class _Search:
         interrupted = False
         with ThreadPoolExecutor(self.most) as pool:  # a thread is started where none is free
             try:
-                self.executor.expect([self.plan.job(self.plan.base)], self.store, self.plan.options)
+                self.executor.expect([self.plan.job(self.plan.base)], self.store, self.plan.options, anew=False)
                 self._tell(pool)
             except KeyboardInterrupt:
                 interrupted = True

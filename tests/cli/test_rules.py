@@ -28,6 +28,7 @@ READERS = {
     "runs",
     "show",
     "rm",
+    "log",
     "run",
     "tune",
     "report",
@@ -46,6 +47,7 @@ READERS = {
 #: Commands that write into a folder of the user's.
 WRITERS = {
     "rm",
+    "log",
     "run",
     "tune",
     "report",

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import Event
 from typing import Self
 
-from ...errors import RunError
 from ...hardware.device import Target
 from ...records.record import RunRecord
 from ...records.store import Store
@@ -19,8 +18,8 @@ from ..place import Place
 from ..task import Report
 
 
-class Gone(RunError):
-    """The executor can run nothing any more: its scheduler is gone, say. It concerns no job, but the whole sweep."""
+class Busy(Exception):
+    """Another process is at the job; whoever has waited for that asks again."""
 
 
 class Executor(ABC):
@@ -55,8 +54,15 @@ class Executor(ABC):
         """Whether the block has the device to itself, and need not wait for another run on this machine."""
         return nullcontext(True)
 
-    def expect(self, jobs: Sequence[Job], store: Store, options: Options) -> None:  # noqa: B027
-        """Is told, once and before anything runs, of all jobs that a sweep has pending.
+    def claim(self, job: Job, store: Store) -> AbstractContextManager[bool]:
+        """Whether the block may have the job run: not where another process is at it.
+
+        It is claimed as long as the block lasts, unless what runs it elsewhere claims it there.
+        """
+        return store.claim(job.info)
+
+    def expect(self, jobs: Sequence[Job], store: Store, options: Options, *, anew: bool) -> None:  # noqa: B027
+        """Is told, once and before anything runs, of all jobs that a sweep has pending, and whether they start anew.
 
         Raises InputError where they can't be run.
         """
@@ -68,6 +74,7 @@ class Executor(ABC):
 
         Raises:
             Gone: this executor can run nothing any more. Nothing is stored of the job then.
+            Busy: another process is at the job where it was to be run.
             OSError: the disk is full.
         """
         return execute(job, store, options, target, report, stop, anew=anew, at=self.place)

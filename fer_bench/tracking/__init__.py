@@ -1,0 +1,1 @@
+"""Stored records in the trackers of others: MLflow, Weights & Biases, TensorBoard."""
