@@ -191,7 +191,16 @@ def go(
     with make(words) as executor, observer(plan.objective) as watcher:
         for line in executor.said:
             note(line)
-        return tune(plan, results, trials=trials, storage=storage, seconds=timeout, executor=executor, observer=watcher)
+        return tune(
+            plan,
+            results,
+            trials=trials,
+            storage=storage,
+            seconds=timeout,
+            executor=executor,
+            jobs=words.jobs or 1,
+            observer=watcher,
+        )
 
 
 def print_plan(plan: Plan, trials: int, results: Path, as_json: bool) -> None:

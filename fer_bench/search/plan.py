@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..api import registry
-from ..api.recipe import Recipe
+from ..api.recipe import NamedRecipe, Recipe
 from ..api.recipe_fields import in_order
-from ..api.recipe_file import is_file
+from ..api.recipe_file import ByHand
 from ..data.dataset import Dataset
 from ..data.splits import Split, expand
 from ..engine.job import Job, Options, plan
@@ -103,7 +103,7 @@ def plan_study(
         dataset: all of it; its test part is left here.
         spec: the runner, with parameters and the recipe that is varied where wanted.
         split: name of one split.
-        options: of the trials; ``recipe`` is the one that is varied, "" for the space's own.
+        options: of the trials; ``recipe`` is the one that is varied, or a file's path, "" for the space's own.
         objective: a key of ``OBJECTIVES``.
         seed: what the choice of values and the trainings draw from.
         space: file of the user's own; None takes what comes with the runner.
@@ -113,8 +113,7 @@ def plan_study(
         InputError: something given is wrong, before anything runs.
     """
     asked = registry.parse(spec)
-    wanted = _one_recipe(spec, asked.recipe, options.recipe)
-    chosen = space_of(asked.runner, wanted, space)
+    chosen = space_of(asked.runner, _one_recipe(spec, options.recipe), space)
     if len(expand(split, dataset)) > 1:
         raise InputError(f"split {split} is several, and a study has one; name a fold, such as {split}-0")
     if objective not in OBJECTIVES:
@@ -122,11 +121,11 @@ def plan_study(
     name = name or re.sub(r"[^A-Za-z0-9._]+", "-", asked.model).strip("-")
     if not _NAME.fullmatch(name):
         raise InputError(f"--study {name!r}: letters, digits, '.', '_' and '-' make a study's name, 100 at most")
-    plain = replace(options, recipe=chosen.base, seeds=1, train_scores="off", models=False)
+    recipe = options.recipe or chosen.base
+    plain = replace(options, recipe=recipe, seeds=1, train_scores="off", models=False)
     (job,) = plan(dataset, [asked.model], [split], plain)
     data, parts = without_test(dataset, job.split)
-    runner, info = registry.get(asked.runner), job.info
-    base = runner.recipes[chosen.base]
+    runner, info, base = registry.get(asked.runner), job.info, chosen.recipe
     settled = replace(plain, epochs=info.epochs, limit=info.limit)
     return Plan(
         name=name,
@@ -162,13 +161,12 @@ def _statement(job: Job, space: Space, base: Recipe, objective: str, seed: int) 
     }
 
 
-def _one_recipe(spec: str, named: str, asked: str) -> str:
-    """The recipe that a study varies. Raises InputError where two are named, or a file."""
-    if is_file(asked):
-        raise InputError(f"--recipe {asked}: a study varies one of the runner's own recipes, and no file; name one")
-    if named and asked and named != asked:
-        raise InputError(f"{spec} names a recipe, and --recipe {asked} another; leave one of them out")
-    return named or asked
+def _one_recipe(spec: str, recipe: str) -> str | NamedRecipe:
+    """The recipe that a study varies, of a file where ``recipe`` is one. Raises InputError where two are named."""
+    asked, by_hand = registry.parse(spec), ByHand.of(recipe, ())
+    if asked.recipe and recipe and asked.recipe != recipe:
+        raise InputError(f"{spec} names a recipe, and --recipe {recipe} another; leave one of them out")
+    return by_hand.recipe(registry.get(asked.runner), asked.recipe or recipe)[0]
 
 
 def _epochs(recipe: Recipe, cap: int | None) -> int:

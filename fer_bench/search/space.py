@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..api import registry
-from ..api.recipe import Recipe
+from ..api.recipe import NamedRecipe, Recipe
 from ..api.runner import Runner
 from ..errors import InputError, brief
 from ..files import inside
@@ -24,13 +24,14 @@ _KEYS = ("runner", "base", "space")
 
 @dataclass(frozen=True)
 class Space:
-    """What a study varies of the recipe ``base`` of a runner: ``ranges``, in the order of their file.
+    """What a study varies of the recipe of a runner that is called ``base``: ``ranges``, in the order of their file.
 
     ``origin`` is the file, or what else says it, for people.
     """
 
     runner: str
     base: str
+    recipe: Recipe
     ranges: tuple[Range, ...]
     origin: str
 
@@ -38,19 +39,20 @@ class Space:
         """The ranges as tables by the names of their fields, as JSON can have them."""
         return {one.name: one.told() for one in self.ranges}
 
-    def values_of(self, recipe: Recipe) -> dict[str, Any] | None:
-        """The values that a recipe has in the fields of the space; None where one of them is not in its range."""
-        values = {one.name: value_of(recipe, one.name) for one in self.ranges}
+    @property
+    def base_values(self) -> dict[str, Any] | None:
+        """The values that the recipe has in the fields of the space; None where one of them is not in its range."""
+        values = {one.name: value_of(self.recipe, one.name) for one in self.ranges}
         return values if all(one.holds(values[one.name]) for one in self.ranges) else None
 
 
-def space_of(name: str, recipe: str = "", file: Path | None = None) -> Space:
+def space_of(name: str, recipe: str | NamedRecipe = "", file: Path | None = None) -> Space:
     """The search space of a runner, each range held against the recipe that it changes.
 
     Args:
         name: of the runner.
-        recipe: name of the recipe that is the base; "" for the one that the space names, else "tuned" where there is
-            one, else the runner's first.
+        recipe: the recipe that is the base, or the name of one of the runner's own; "" for the one that the space
+            names, else "tuned" where there is one, else the runner's first.
         file: a space of the user's own; None takes the one that comes with the runner.
 
     Raises:
@@ -64,16 +66,17 @@ def space_of(name: str, recipe: str = "", file: Path | None = None) -> Space:
         raise InputError(f"{where}: {brief(extra[0])} is none of {', '.join(_KEYS)}")
     if told.get("runner", name) != name:
         raise InputError(f"{where} is a space of runner {brief(told['runner'])}, not of {name}")
-    named = told.get("base", "")
-    if recipe and named and file is not None and named != recipe:
-        raise InputError(f"{where} has base {brief(named)}, and recipe {recipe} is asked for; leave one of them out")
-    base = recipe or named or ("tuned" if "tuned" in runner.recipes else next(iter(runner.recipes)))
-    if base not in runner.recipes:
+    asked, named = recipe.name if isinstance(recipe, NamedRecipe) else recipe, told.get("base", "")
+    if asked and named and file is not None and named != asked:
+        raise InputError(f"{where} has base {brief(named)}, and recipe {asked} is asked for; leave one of them out")
+    base = asked or named or ("tuned" if "tuned" in runner.recipes else next(iter(runner.recipes)))
+    if not isinstance(recipe, NamedRecipe) and base not in runner.recipes:
         raise InputError(f"{where}: runner {name} has no recipe {brief(base)}; it has {', '.join(runner.recipes)}")
+    varied = recipe.recipe if isinstance(recipe, NamedRecipe) else runner.recipes[base]
     ranges = tuple(read_range(*item, where) for item in _flat(told.get("space"), where))
     for one in ranges:
-        check_field(one, runner, runner.recipes[base], where)
-    return Space(name, base, ranges, where)
+        check_field(one, runner, varied, where)
+    return Space(name, base, varied, ranges, where)
 
 
 def _told(name: str, runner: type[Runner], file: Path | None) -> tuple[str, Mapping[str, Any]]:

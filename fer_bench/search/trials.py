@@ -68,7 +68,7 @@ class Trials:
     def __init__(self, plan: Plan, place: str, folder: Path) -> None:
         self.plan, self.place, self.folder = plan, place, folder
         self.owner = uuid.uuid4().hex
-        self.base_values = plan.space.values_of(plan.base)
+        self.base_values = plan.space.base_values
         with self._alone():
             self.study = self._open()
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event
 from typing import Any
 
-from ..engine.executors import Executor, Local
+from ..engine.executors import Busy, Executor, Local
 from ..engine.job import Job
 from ..errors import InputError
 from ..files import durable
@@ -48,6 +48,7 @@ def tune(
     storage: str | None = None,
     seconds: float | None = None,
     executor: Executor | None = None,
+    jobs: int = 1,
     observer: Observer | None = None,
 ) -> tuple[Account, bool]:
     """Brings a study to so many trials in all, and writes its account and its best recipe.
@@ -63,6 +64,7 @@ def tune(
         storage: path of a journal or URL of a database; None: a journal in the study's folder.
         seconds: after so many no more trial begins.
         executor: runs the trials, and says how many at a time; None: one at a time, on this machine.
+        jobs: trials at a time where the executor would do as many as it is given.
         observer: is told how it goes.
 
     Returns:
@@ -80,7 +82,7 @@ def tune(
     durable.write(folder / ".gitignore", f"{RECORDS}/\nlocks/\n".encode(), store.root)
     queue = Trials(plan, storage or str(folder / JOURNAL), folder)
     with queue.signed():
-        return _Search(queue, store, trials, seconds, executor or Local(), observer or Observer()).run()
+        return _Search(queue, store, trials, seconds, executor or Local(jobs), jobs, observer or Observer()).run()
 
 
 class _Search:
@@ -93,12 +95,14 @@ class _Search:
         most: int,
         seconds: float | None,
         executor: Executor,
+        jobs: int,
         observer: Observer,
     ) -> None:
         self.trials, self.store, self.most, self.observer = trials, store, most, observer
         self.plan = trials.plan
         self.executor, self.target = executor, executor.target(self.plan.options)
         self.deadline = time.monotonic() + seconds if seconds else None
+        self.jobs = jobs
         self.stop, self.none_left, self.waits = Event(), Event(), Event()
         self.stops: set[Event] = set()
         self.events: Queue[Callable[[], None]] = Queue()
@@ -110,7 +114,7 @@ class _Search:
         interrupted = False
         with ThreadPoolExecutor(self.most) as pool:  # a thread is started where none is free
             try:
-                self.executor.expect([self.plan.job(self.plan.base)], self.store, self.plan.options, anew=False)
+                self.executor.expect([], self.store, self.plan.options, anew=False)  # nobody knows them yet
                 self._tell(pool)
             except KeyboardInterrupt:
                 interrupted = True
@@ -133,7 +137,8 @@ class _Search:
         self.running = [future for future in self.running if not future.done()]
         late = self.deadline is not None and time.monotonic() > self.deadline
         ending = late or self.stop.is_set() or self.none_left.is_set()
-        room = 0 if ending else min(self.executor.slots, self.most) - len(self.running)
+        slots = min(max(self.executor.slots, self.jobs), self.most)
+        room = 0 if ending else slots - len(self.running)
         self.running += [pool.submit(self._step) for _ in range(room)]
         return bool(self.running) or not ending
 
@@ -186,15 +191,13 @@ class _Search:
             self.trials.fail(taken, {"status": "error", "message": str(error), "hint": ""})
             return True
         watch = Watch(taken, self.plan.upwards, stop)
-        with self.store.claim(job.info, wait=True):
-            record = self._record(job, taken, watch, stop)
-            if record is None:
-                return False
-            if record.status == "interrupted" and watch.pruned:
-                self.store.clean(self.store.resume(job.info))
-                self.store.remove(self.store.folder(job.info), job.info)
-                self.trials.prune(taken)
-                return True
+        record = self._record(job, taken, watch, stop)
+        if record is None:
+            return False
+        if record.status == "interrupted" and watch.pruned:
+            self._forget(job)
+            self.trials.prune(taken)
+            return True
         taken.trial.set_user_attr("seconds", record.seconds)
         if record.status == "ok":
             assert record.validation_scores is not None  # a study's data has a validation part
@@ -210,21 +213,30 @@ class _Search:
 
     def _record(self, job: Job, taken: Taken, watch: Watch, stop: Event) -> RunRecord | None:
         """The record of a trial's job, that of an equal trial where there was one; None where the user stopped it."""
-        earlier = self.store.find(job.info)
-        if earlier is not None and earlier.status == "ok":
-            return earlier
 
         def report(event: Mapping[str, Any]) -> None:
             watch(event)
             self.events.put(partial(self.observer.progressed, taken, event))
 
+        given = (job, self.store, self.plan.options, self.target, report, stop)
         while not stop.is_set():
-            with self.executor.alone(self.target) as free:
-                if free:
-                    given = (job, self.store, self.plan.options, self.target, report, stop)
-                    return self.executor.execute(*given, anew=False)
+            with self.executor.claim(job, self.store) as mine:
+                earlier = self.store.find(job.info) if mine else None
+                if earlier is not None and earlier.status == "ok":
+                    return earlier
+                with self.executor.alone(self.target) if mine else nullcontext(False) as free, suppress(Busy):
+                    if free:
+                        return self.executor.execute(*given, anew=False)
             stop.wait(PAUSE)
         return None
+
+    def _forget(self, job: Job) -> None:
+        """Takes away what a pruned trial has left."""
+        with self.store.claim(job.info, wait=True):
+            self.store.clean(self.store.resume(job.info))
+            left = self.store.find(job.info)
+            if left is not None and left.status != "ok":
+                self.store.remove(self.store.folder(job.info), job.info)
 
 
 class Watch:

@@ -23,7 +23,7 @@ from fer_bench.engine import run
 from fer_bench.engine.executors import Local
 from fer_bench.engine.job import Options
 from fer_bench.errors import InputError
-from fer_bench.records.store import Store
+from fer_bench.records.store import Store, read_record
 from fer_bench.search.fields import with_values
 from fer_bench.search.plan import Plan, plan_study
 from fer_bench.search.studies import study_folder
@@ -140,14 +140,37 @@ def test_a_study_finds_a_better_recipe_and_writes_it_whole(tiny_npz: Path, tmp_p
     assert "a trial of a search, which has no test part" in problems[0]
 
 
+def test_a_study_can_begin_where_another_one_ended(tiny_npz: Path, tmp_path: Path) -> None:
+    recipe, results = tmp_path / "mine.toml", tmp_path / "results"
+    recipe.write_text(
+        'runner = "dial"\n[recipe]\nepochs = 2\nbatch = 16\n[recipe.options]\nlevel = 0.65\nthen = "ends"\n'
+    )
+    options = Options(recipe=str(recipe), plugins=(PLUGIN,))
+    account, _ = tune(plan_study(load_dataset(tiny_npz), "dial", "official", options), results, trials=2)
+    assert account["base"]["params"] == {"options.level": 0.65, "batch": 16}
+    assert account["statement"]["recipe"].startswith("mine (")
+    assert account["epochs"] == 2
+
+
 def test_a_study_that_is_taken_up_does_the_rest_as_one_that_was_not(tiny_npz: Path, tmp_path: Path) -> None:
-    for trials in (2, 4):
+    for trials in (1, 3):
         parts, _ = tune(planned(tiny_npz), tmp_path / "parts", trials=trials)
-    whole, _ = tune(planned(tiny_npz), tmp_path / "whole", trials=4)
+    whole, _ = tune(planned(tiny_npz), tmp_path / "whole", trials=3)
     assert told_of(parts) == told_of(whole)
     seeded = Trials(planned(tiny_npz, seed=1), str(tmp_path / "other.log"), tmp_path / "other")
     seeded.take(9)
     assert seeded.take(9).values != whole["trials"][1]["params"]
+
+
+def test_tasks_of_a_cluster_find_what_this_machine_does(tiny_npz: Path, tmp_path: Path) -> None:
+    from fer_bench.engine.executors.slurm import Slurm
+
+    here, _ = tune(planned(tiny_npz), tmp_path / "here", trials=2)
+    with Slurm(cluster="local") as executor:
+        there, _ = tune(planned(tiny_npz), tmp_path / "there", trials=2, executor=executor, jobs=2)
+    assert told_of(there) == told_of(here)
+    (one, other) = (tmp_path / "there" / "studies" / "dial" / "trials").rglob("record.json")
+    assert {read_record(path).environment.executor for path in (one, other)} == {"slurm"}
 
 
 def test_a_killed_study_goes_on_with_the_same_values(tiny_npz: Path, tmp_path: Path) -> None:
@@ -190,14 +213,14 @@ def test_two_at_once_share_the_trials_and_none_is_done_twice(
 ) -> None:
     results, given = tmp_path / "results", tmp_path / "given"
     monkeypatch.setenv("FER_BENCH_TEST_GIVEN", str(given))
-    both = [start(tiny_npz, results, "--trials", "5", "--json") for _ in range(2)]
+    both = [start(tiny_npz, results, "--trials", "4", "--json") for _ in range(2)]
     said = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     accounts = [json.loads(out) for out, _ in said]
     assert told_of(accounts[0]) == told_of(accounts[1])
-    assert accounts[0]["counts"]["complete"] == 5
+    assert accounts[0]["counts"]["complete"] == 4
     trials = accounts[0]["trials"]
-    assert len(trials) == len({json.dumps(one["params"]) for one in trials}) == len(list(given.iterdir())) == 5
+    assert len(trials) == len({json.dumps(one["params"]) for one in trials}) == len(list(given.iterdir())) == 4
 
 
 def test_a_pruned_trial_is_ended_and_leaves_no_run(tiny_npz: Path, tmp_path: Path) -> None:
