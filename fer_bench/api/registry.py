@@ -37,6 +37,7 @@ BUILTINS = {
     "resnet50": "fer_bench.runners.resnet50:ResNet50",
     "staged-cnn": "fer_bench.runners.staged_cnn:StagedCNN",
     "fer-net": "fer_bench.runners.fer_net:FerNet",
+    "transfer": "fer_bench.runners.transfer:Transfer",
 }
 GROUP = "fer_bench.runners"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
