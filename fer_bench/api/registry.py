@@ -146,7 +146,11 @@ def get(name: str) -> type[Runner]:
 def infos() -> list[RunnerInfo]:
     """The info of every runner, with the digests of its recipes as they are today; imports all runners."""
     return [
-        replace(cls.info, recipe_digests=tuple((recipe, cls.recipes[recipe].digest()) for recipe in cls.recipes))
+        replace(
+            cls.info,
+            recipe_digests=tuple((recipe, cls.recipes[recipe].digest()) for recipe in cls.recipes),
+            in_all=bool(cls.variants),
+        )
         for cls in map(get, names())
     ]
 

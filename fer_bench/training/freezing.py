@@ -14,6 +14,7 @@ import keras
 
 def freeze_first(backbone: keras.Model, count: int) -> None:
     """Lets all of ``backbone.layers`` learn but the first ``count``, however they were set before."""
+    backbone.trainable = False  # under TensorFlow what a model is already is not passed on to its layers
     backbone.trainable = count < len(backbone.layers)
     for layer in backbone.layers[:count]:
         layer.trainable = False
