@@ -15,12 +15,23 @@ from .shared import FINE_TUNED, own_preprocessing
 if TYPE_CHECKING:
     import keras
 
+#: As vgg19-full is tuned, in fewer epochs.
 _TUNED = replace(
     FINE_TUNED,
     learning_rate=2e-4,
     weight_decay=5e-2,
-    epochs=12,
+    batch=128,
+    epochs=6,
     options=(("normalised", True), ("dense", 0), ("dropout", 0.3)),
+)
+#: As vgg-bottleneck is tuned, in fewer epochs.
+_BOTTLENECK = replace(
+    _TUNED,
+    learning_rate=3e-4,
+    warmup_epochs=2,
+    epochs=12,
+    augmentation=Augmentation(),
+    options=(("normalised", True), ("dense", 512), ("dropout", 0.5)),
 )
 
 
@@ -51,19 +62,13 @@ class Transfer(KerasRunner):
                 " and one at least; 0 trains the classifier alone, 1 everything."
             ),
             "size=0 is the recipe's own image_size.",
-            (
-                "bottleneck: tuned without augmentation, so the images go through the frozen layers once, not once an"
-                " epoch."
-            ),
+            ("bottleneck: without augmentation, so the images go through the frozen layers once, not once an epoch."),
             "Not among the runners of 'run --all': random weights, which it has offline, are no point of departure.",
         ),
     )
     parameters: ClassVar = {"backbone": "EfficientNetV2B0", "unfreeze": 0.15, "size": 0}
     variants: ClassVar = ()
-    recipes: ClassVar = {
-        "tuned": _TUNED,
-        "bottleneck": replace(_TUNED, augmentation=Augmentation()),
-    }
+    recipes: ClassVar = {"tuned": _TUNED, "bottleneck": _BOTTLENECK}
 
     def __init__(self, recipe: str = "", **params: Any) -> None:
         super().__init__(recipe, **params)
@@ -80,7 +85,8 @@ class Transfer(KerasRunner):
             raise InputError(
                 f"{who} size={size}: recipe {self.recipe_name} says image_size={self.recipe.image_size}; leave one out"
             )
-        check_side(name, self.side, f"{who} size" if size else f"runner {self.info.name}, size={self.side} of recipe")
+        where = "parameter size" if size else f"image_size of recipe {self.recipe_name}"
+        check_side(name, self.side, f"runner {self.info.name}, {where}")
         if (self.recipe.channels, self.recipe.scaling) != (FINE_TUNED.channels, FINE_TUNED.scaling):
             raise InputError(
                 f"runner {self.info.name}, recipe {self.recipe_name}: channels={self.recipe.channels} and"
@@ -113,7 +119,7 @@ class Transfer(KerasRunner):
         inputs = keras.Input(input_shape)
         x = own_preprocessing(self.network.preprocessing)(inputs)
         if frozen:
-            x = frozen(x, training=False)
+            x = frozen(x)
         if frozen and learning and _is_worth(frozen, backbone):
             x = layers.Identity(name="features")(x)
         if learning:

@@ -56,7 +56,7 @@ def cut(core: Any, recipe: Recipe, set_trainable: Callable[[str], None]) -> Halv
     It is the same where an image has the same features in every epoch: the recipe augments nothing, cuts no window and
     has one stage; up to the cut no weight learns, no batch normalisation is trainable (it would take the statistics of
     its batch) and nothing is drawn at random (dropout belongs behind the cut); and the rest sees the image through the
-    features alone. What is called with ``training=False`` computes as in inference, whatever lies in it.
+    features alone.
 
     Args:
         core: a functional or sequential keras.Model; its layer "features" is no model itself.
@@ -76,24 +76,12 @@ def cut(core: Any, recipe: Recipe, set_trainable: Callable[[str], None]) -> Halv
 
 def _is_fixed(model: Any) -> bool:
     """Whether training leaves the outputs of ``model`` as they are, and computes the same as inference."""
-    return not (model.trainable_weights or _varies(model))
-
-
-def _varies(model: Any) -> bool:
-    """Whether a graph of layers computes something else in training than in inference, where nothing in it learns."""
-    nodes = [node for depth in model._nodes_by_depth.values() for node in depth if not node.is_input]
-    operations = [node.operation for node in nodes if node.arguments.kwargs.get("training") is not False]
-    return any(_varies(o) if hasattr(o, "_nodes_by_depth") else _layer_varies(o) for o in operations)
-
-
-def _layer_varies(operation: Any) -> bool:
-    if not isinstance(operation, keras.Layer):
-        return False
     normalises = any(
-        isinstance(layer, keras.layers.BatchNormalization) and layer.trainable for layer in operation._flatten_layers()
+        isinstance(layer, keras.layers.BatchNormalization) and layer.trainable for layer in model._flatten_layers()
     )
-    # Beside its weights, a layer's variables hold the states of its random generators.
-    return normalises or len(operation.variables) > len(operation.weights)
+    # Beside its weights, a model's variables hold the states of its random generators.
+    draws = len(model.variables) > len(model.weights)
+    return not (model.trainable_weights or normalises or draws)
 
 
 def too_large(halves: Halves, images: int) -> str:

@@ -1,6 +1,6 @@
 """Which layers of a backbone learn, and where the part ends that does not.
 
-A batch normalisation that does not learn computes as in inference, in Keras, with the statistics that came with it.
+In Keras a batch normalisation that does not learn computes as in inference, with the statistics that came with it.
 """
 
 from __future__ import annotations
@@ -40,17 +40,31 @@ def split(backbone: keras.Model, count: int) -> tuple[keras.Model | None, keras.
     """``backbone`` in two models that share its layers; the first has none but its first ``count`` layers.
 
     They are cut at a tensor through which everything passes, the last such one that those layers allow: where branches
-    are open, this is one before them. None stands for a part that would compute nothing.
+    are open, this is one before them. None stands for a part that would compute nothing. The first is without the
+    layers that draw at random, such as dropout: where nothing in it learns it gives the same in training as in
+    inference.
     """
     tensor = _narrow(backbone, {id(layer) for layer in backbone.layers[count:]})
-    if tensor is backbone.outputs[0]:
-        return backbone, None
     if tensor is backbone.inputs[0]:
         return None, backbone
-    return (
-        keras.Model(backbone.inputs, tensor, name="frozen"),
-        keras.Model(tensor, backbone.outputs[0], name="learning"),
-    )
+    frozen = _settled(keras.Model(backbone.inputs, tensor, name="frozen"))
+    if tensor is backbone.outputs[0]:
+        return frozen, None
+    return frozen, keras.Model(tensor, backbone.outputs[0], name="learning")
+
+
+def _settled(model: keras.Model) -> keras.Model:
+    """``model`` of the same layers, without those that draw at random.
+
+    To call it with training=False would not do: Keras calls all parts of a model as it calls the model.
+    """
+
+    def call(layer: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        # Beside its weights, a layer's variables hold the states of its random generators.
+        draws = isinstance(layer, keras.Layer) and len(layer.variables) > len(layer.weights)
+        return inputs if draws else layer(inputs, *args, **kwargs)
+
+    return keras.models.clone_model(model, call_function=call, clone_function=lambda layer: layer)
 
 
 def _narrow(backbone: keras.Model, stop: set[int]) -> Any:

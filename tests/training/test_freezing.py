@@ -110,7 +110,28 @@ def test_a_graph_is_cut_where_everything_passes(first: str, at: str | None) -> N
 
 def test_a_frozen_whole_is_not_cut() -> None:
     model = branched()
-    assert split(model, len(model.layers)) == (model, None)
+    frozen, learning = split(model, len(model.layers))
+    assert frozen is not None
+    assert learning is None
+    images = np.random.default_rng(0).random((3, *SHAPE), "float32")
+    np.testing.assert_array_equal(frozen(images), model(images))
+
+
+def test_what_is_frozen_draws_nothing() -> None:
+    import keras
+    from keras import layers
+
+    inputs = keras.Input(SHAPE)
+    x = layers.GaussianNoise(1.0)(layers.Dropout(0.5)(layers.Conv2D(4, 3, name="first")(inputs)))
+    model = keras.Model(inputs, layers.Conv2D(4, 3, name="last")(layers.Dropout(0.5, name="between")(x)))
+    images = np.random.default_rng(0).random((3, *SHAPE), "float32")
+    frozen, learning = split(model, model.layers.index(model.get_layer("last")))
+    assert frozen is not None
+    assert learning is not None
+    for training in (True, False):
+        np.testing.assert_array_equal(frozen(images, training=training), model.get_layer("first")(images))
+    assert len(frozen.variables) == 2
+    np.testing.assert_allclose(learning(frozen(images)), model(images), rtol=1e-5, atol=1e-6)
 
 
 def test_the_halves_share_their_layers() -> None:
