@@ -62,7 +62,7 @@ class Transfer(KerasRunner):
                 " and one at least; 0 trains the classifier alone, 1 everything."
             ),
             "size=0 is the recipe's own image_size.",
-            ("bottleneck: without augmentation, so the images go through the frozen layers once, not once an epoch."),
+            "bottleneck: without augmentation, so the images go through the frozen layers once, not once an epoch.",
             "Not among the runners of 'run --all': random weights, which it has offline, are no point of departure.",
         ),
     )
