@@ -38,6 +38,7 @@ BUILTINS = {
     "resnet50": "fer_bench.runners.resnet50:ResNet50",
     "staged-cnn": "fer_bench.runners.staged_cnn:StagedCNN",
     "fer-net": "fer_bench.runners.fer_net:FerNet",
+    "transfer": "fer_bench.runners.transfer:Transfer",
 }
 GROUP = "fer_bench.runners"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -146,7 +147,11 @@ def get(name: str) -> type[Runner]:
 def infos() -> list[RunnerInfo]:
     """The info of every runner, with the digests of its recipes as they are today; imports all runners."""
     return [
-        replace(cls.info, recipe_digests=tuple((recipe, cls.recipes[recipe].digest()) for recipe in cls.recipes))
+        replace(
+            cls.info,
+            recipe_digests=tuple((recipe, cls.recipes[recipe].digest()) for recipe in cls.recipes),
+            in_all=bool(cls.variants),
+        )
         for cls in map(get, names())
     ]
 
