@@ -16,6 +16,7 @@ from onnx import helper
 from ..api.runner import Runner
 from ..errors import InputError
 from ..runners import features
+from ..runners.described import DescribedRunner
 from ..runners.hog_svm import HogSVM
 from ..runners.sklearn import SklearnRunner
 from ..runners.svm import SVM
@@ -73,6 +74,8 @@ def _seen(runner: SklearnRunner) -> Any:
     """The function of ``runners.features`` that a runner's ``features`` is; None where it is none of them."""
     if _has(runner, SklearnRunner, "features"):
         return features.pixels
+    if isinstance(runner, DescribedRunner) and _has(runner, DescribedRunner, "features"):
+        return runner.describe
     return features.hog if _has(runner, HogSVM, "features") else None
 
 

@@ -71,6 +71,11 @@ def test_hog_is_that_of_the_runners_for_every_gradient_there_can_be():
         ("hog-svm[engine=sklearn]", 5),
         ("xgboost", 2),
         ("xgboost[features=hog]", 5),
+        ("logistic-regression", 2),
+        ("logistic-regression[features=pixels]", 5),
+        ("random-forest", 2),
+        ("random-forest[features=hog]", 5),
+        ("knn", 5),
     ],
 )
 def test_a_built_in_runner(spec, classes, tmp_path):
@@ -122,6 +127,14 @@ def test_a_plugins_estimator(classes, tmp_path):
         np.testing.assert_allclose(
             answers(runner, images, tmp_path, classes), runner.predict_proba(images), atol=1e-4, err_msg=str(estimator)
         )
+
+
+@pytest.mark.parametrize("spec", ["lbp-svm[engine=sklearn]", "bovw"])
+def test_features_that_have_no_form(spec):
+    """It is known before anything is fitted."""
+    runner = registry.make(spec)
+    with pytest.raises(InputError, match=r"computes features of its own, which have no form as ONNX"):
+        classical.convert(runner)
 
 
 def test_what_has_no_form_is_refused_with_its_reason(tmp_path):
