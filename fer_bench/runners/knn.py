@@ -27,7 +27,7 @@ class NearestNeighbours(DescribedRunner):
         ),
     )
     recipes: ClassVar = {
-        "tuned": Recipe(options=(("components", 256), ("neighbours", 30), ("mirrored", True))),
+        "tuned": Recipe(options=(("components", 256), ("mirrored", True), ("neighbours", 30))),
     }
 
     def build(self) -> Any:

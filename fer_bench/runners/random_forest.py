@@ -26,7 +26,7 @@ class RandomForest(DescribedRunner):
     )
     recipes: ClassVar = {
         "tuned": Recipe(
-            options=(("trees", 150), ("min_samples_leaf", 5), ("max_features", "sqrt"), ("mirrored", True)),
+            options=(("max_features", "sqrt"), ("min_samples_leaf", 5), ("mirrored", True), ("trees", 150)),
         ),
     }
     parameters: ClassVar = {"features": "pixels"}

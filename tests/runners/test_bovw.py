@@ -100,7 +100,7 @@ def test_it_learns_saves_loads_and_repeats(tmp_path: Path, monkeypatch: pytest.M
     from dataclasses import replace
 
     tuned = BagOfVisualWords.recipes["tuned"]
-    small = replace(tuned, options=(*SMALL.items(), ("C", 1.0)))
+    small = replace(tuned, options=(("C", 1.0), ("coarse", 4), ("components", 16), ("fine", 3), ("step", 4)))
     monkeypatch.setattr(BagOfVisualWords, "recipes", {"tuned": small})
     train, validation, test = (faces(count, seed, strength=80) for seed, count in enumerate((200, 70, 100)))
     first, again, loaded = BagOfVisualWords(), BagOfVisualWords(), BagOfVisualWords()
