@@ -134,6 +134,8 @@ def _sklearn(estimator: Any, length: int, options: dict[str, bool]) -> onnx.Mode
     from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
+    if getattr(estimator, "weights", None) == "distance":  # of neighbours; skl2onnx gives their mere count
+        raise InputError(f"skl2onnx has no form of {type(estimator).__name__} with votes weighted by distance")
     try:
         return convert_sklearn(
             estimator,

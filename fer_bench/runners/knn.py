@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ..api.context import Context, FitSummary, Part
 from ..api.recipe import Recipe
 from ..api.runner import RunnerInfo
 from .described import DescribedRunner
@@ -30,14 +31,20 @@ class NearestNeighbours(DescribedRunner):
         "tuned": Recipe(options=(("components", 256), ("mirrored", True), ("neighbours", 30))),
     }
 
+    #: Training images: of few there are fewer components and neighbours than the recipe would have.
+    images = 1 << 30
+
+    def fit(self, train: Part, validation: Part | None, context: Context) -> FitSummary:
+        self.images = len(train.images)
+        return super().fit(train, validation, context)
+
     def build(self) -> Any:
         from sklearn.decomposition import PCA
         from sklearn.neighbors import KNeighborsClassifier
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import Normalizer
 
+        components, neighbours = (min(self.recipe.option(name), self.images) for name in ("components", "neighbours"))
         # A tree of neighbours saves nothing in so many dimensions.
-        voters = KNeighborsClassifier(
-            self.recipe.option("neighbours"), weights="distance", algorithm="brute", n_jobs=-1
-        )
-        return make_pipeline(PCA(self.recipe.option("components")), Normalizer(), voters)
+        voters = KNeighborsClassifier(neighbours, weights="distance", algorithm="brute", n_jobs=-1)
+        return make_pipeline(PCA(components), Normalizer(), voters)

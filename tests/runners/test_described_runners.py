@@ -113,6 +113,14 @@ def test_the_nearest_neighbours_vote() -> None:
         np.testing.assert_allclose(found, votes / votes.sum(), atol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["knn", "random-forest", "logistic-regression", "lbp-svm", "bovw"])
+def test_seven_images_are_enough_for_the_recipe_itself(name: str) -> None:
+    few = Part(faces(7, 0).images, np.arange(7, dtype=np.int8))
+    runner = registry.make(name)
+    runner.fit(few, None, context())
+    np.testing.assert_allclose(runner.predict_proba(few.images).sum(axis=1), 1, atol=1e-6)
+
+
 def test_the_seed_of_the_job_decides_which_trees_grow() -> None:
     train, test = faces(80, 1), faces(30, 2)
     found = []
