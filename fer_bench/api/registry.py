@@ -25,6 +25,11 @@ from .stand_in import StandIn, ask, stand_in
 BUILTINS = {
     "svm": "fer_bench.runners.svm:SVM",
     "hog-svm": "fer_bench.runners.hog_svm:HogSVM",
+    "lbp-svm": "fer_bench.runners.lbp_svm:LbpSVM",
+    "bovw": "fer_bench.runners.bovw:BagOfVisualWords",
+    "logistic-regression": "fer_bench.runners.logistic_regression:Logistic",
+    "knn": "fer_bench.runners.knn:NearestNeighbours",
+    "random-forest": "fer_bench.runners.random_forest:RandomForest",
     "xgboost": "fer_bench.runners.xgboost:XGBoost",
     "mlp": "fer_bench.runners.mlp:MLP",
     "custom-cnn": "fer_bench.runners.custom_cnn:CustomCNN",
