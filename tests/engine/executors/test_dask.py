@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from clusters import TRAVELS, Cluster, cluster
+from clusters import TRAVELS, Cluster, cluster, until
 from made_records import leftovers
 
 from fer_bench.api import registry
@@ -207,6 +207,38 @@ def test_stored_models_predict_on_a_cluster(two: Cluster, unshared, tiny_npz: Pa
     assert len(mine) == len(theirs) == 2
     assert [one["whole"] for one in mine] == [one["whole"] for one in theirs]
     assert {one["environment"]["executor"] for one in theirs} == {"dask"}
+
+
+def test_a_worker_with_other_versions_gets_nothing(two: Cluster, tiny_npz: Path, tmp_path: Path, monkeypatch):
+    from fer_bench.engine.executors import dask, dask_place
+
+    words = ("near", "--executor", "dask", "--scheduler", two.address)
+    others = {**dask.versions(), "keras": "0.1"}
+    with monkeypatch.context() as here:
+        here.setattr(dask, "versions", lambda: others)
+        at_once = run(*words, results=tmp_path / "results", data=tiny_npz)
+    monkeypatch.setattr(dask_place, "versions", lambda: others)  # as of one that comes later
+    later = run(*words, results=tmp_path / "results", data=tiny_npz)
+    assert (at_once.exit_code, later.exit_code) == (2, 1)
+    for done in (at_once, later):
+        assert "has other versions: keras 0.1 here, 3." in done.stderr.splitlines()[-1]
+    assert not stored(tmp_path / "results")
+
+
+def test_who_wants_a_gpu_takes_one_that_a_worker_offers(tiny_npz: Path, tmp_path: Path):
+    """The worker offers one that this machine need not have: where the job is sent is seen all the same."""
+    with cluster(tmp_path / "cluster", 1) as made:
+        made.go()
+        made.add("--resources", "GPU=1")
+        until(lambda: made.has(2))
+        with make(Words("dask", made.address)) as executor:
+            assert executor.slots == 1
+            executor.device = "cpu"
+            assert executor.slots == 2
+        words = ("near", "--executor", "dask", "--scheduler", made.address)
+        assert run(*words, "--seeds", "2", results=tmp_path / "results", data=tiny_npz).exit_code == 0
+        carried = [made.root / f"cache-{number}" / "carried" for number in range(2)]
+        assert [folder.exists() for folder in carried] == [False, True]
 
 
 def test_workers_of_its_own_on_this_machine(tiny_npz: Path, tmp_path: Path):
