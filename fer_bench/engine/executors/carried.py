@@ -31,7 +31,7 @@ def take(digest: str, content: bytes) -> None:
     if hashlib.sha256(content).hexdigest() != digest:
         raise InputError(f"a file of {len(content):,} bytes arrived damaged")
     try:
-        _forget_unused()
+        forget_unused(_folder(), _UNUSED_SECONDS)
         cache.keep(_place(digest), {"content": np.frombuffer(content, np.uint8)}, {"bytes": len(content)}, _build)
     except OSError as error:
         raise InputError(f"{_folder()} can't be written ({error.strerror or error})") from None
@@ -67,8 +67,9 @@ def _build(arrays: dict[str, np.ndarray], facts: Any) -> np.ndarray:
     return content
 
 
-def _forget_unused() -> None:
-    for place in _folder().glob("*"):
+def forget_unused(folder: Path, seconds: float) -> None:
+    """Takes away the folders in one that nothing has changed, or used, for so long."""
+    for place in folder.glob("*"):
         with suppress(OSError):
-            if time.time() - place.stat().st_mtime > _UNUSED_SECONDS:
+            if place.is_dir() and time.time() - place.stat().st_mtime > seconds:
                 shutil.rmtree(place, ignore_errors=True)

@@ -8,11 +8,10 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
-from ...files import durable
+from ...files import durable, inside
 from ...records.store import WORK, Store
 from ..job import Job, Options
 from .executor import Executor
@@ -42,7 +41,6 @@ class Dask(Executor):
     def __init__(self, place: DaskPlace, cluster: Any = None) -> None:
         self.place, self.cluster = place, cluster
         self.device = "auto"
-        self._token: Path | None = None
         self._looked = 0.0
         self.place.look()
         workers = len(self.place.workers)
@@ -64,15 +62,16 @@ class Dask(Executor):
         if options.tensorboard:
             raise InputError("--tensorboard writes its logs where the training runs; leave it out with --executor dask")
         self.device = options.device
-        content = uuid.uuid4().hex
-        self._token = (store.root / WORK / f"seen-{content}").resolve()
-        durable.write(self._token, content.encode())
-        self.place.packer.token = (str(self._token), content)
+        path = (inside.make(store.root, store.root / WORK / "locks") / "seen").resolve()
+        try:
+            content = inside.read(path.parent, path, 100).decode()
+        except FileNotFoundError:
+            content = uuid.uuid4().hex
+            durable.write(path, content.encode())
+        self.place.packer.token = (str(path), content)
 
     def close(self) -> None:
         """Ends the connection, and the workers of its own."""
-        if self._token is not None:
-            self._token.unlink(missing_ok=True)
         with suppress(Exception):  # the scheduler may be gone
             self.place.client.close(timeout=PATIENCE)
         if self.cluster is not None:

@@ -82,6 +82,11 @@ class DaskPlace:
                     answer = self._wait(future, stop)
                     if isinstance(answer, Done):
                         return answer
+                    if "differs" in answer:  # else it would take, and fail, all jobs that are left
+                        raise Gone(
+                            f"worker {answer['worker']} has other versions: {answer['differs']}; install the same there"
+                            " or end it; what was finished is stored, and the same command goes on"
+                        )
                     if "lacks" not in answer:
                         return unpacked(answer, work)
                     self._send(answer["worker"], answer["lacks"], packed.contents)
@@ -110,7 +115,8 @@ class DaskPlace:
             self.check()
             raise Gone(f"the Dask scheduler at {self.address} has lost a task; the same command goes on") from None
         except KilledWorker as error:
-            message = f"{error.allowed_failures + 1} workers died while they ran it, the last one {_last(error)}"
+            number = error.allowed_failures + 1
+            message = f"the cluster lost {number} worker{'s' * (number > 1)} that ran it, at last {_last(error)}"
             return Done(Outcome(status="error", message=message, hint=MEMORY_HINT, transient=True))
         except Exception as error:
             self.check()

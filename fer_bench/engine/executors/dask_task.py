@@ -36,7 +36,7 @@ def run_order(order: Order) -> dict[str, Any]:
 
     stop = Told(given_up)
     answer = run(order, get_address_host(worker.address), Path(worker.local_directory), _report(worker, order), stop)
-    if stop.is_set() and "lacks" not in answer and json.loads(answer["outcome"])["status"] == "interrupted":
+    if stop.is_set() and "outcome" in answer and json.loads(answer["outcome"])["status"] == "interrupted":
         raise Reschedule
     return {**answer, "worker": worker.address}
 

@@ -33,6 +33,8 @@ from .parcel import KEPT, MOST_BACK, Order, State, differing, files_below, versi
 MOST_LOG = 64 << 10
 #: Seconds between two looks at GPUs that are all taken.
 PAUSE = 1.0
+#: A training that was broken off and that nobody has gone on with for so long, is not gone on with any more.
+_UNUSED_SECONDS = 30 * 86_400.0
 
 
 class Told(Event):
@@ -60,12 +62,12 @@ def run(order: Order, host: str, scratch: Path, report: Report, stop: Event) -> 
         stop: ends it once it is set.
 
     Returns:
-        Plain values: "lacks", digests of files that have to be sent first; or "outcome" and "environment", each as
-        JSON, "folder", in which it ran, and "files", what it left, content by path.
+        Plain values: "differs", which versions are others here; or "lacks", digests of files that have to be sent
+        first; or "outcome" and "environment", each as JSON, "folder", in which it ran, and "files", what it left,
+        content by path.
     """
     if others := differing(order.versions, versions()):
-        message = f"{provenance.host()} has other versions: {others}"
-        return _answer(Outcome(status="error", message=message, hint="install the same there"), order, Path())
+        return {"differs": others}
     if lacks := carried.lacking(sorted(set(order.large.values()))):
         return {"lacks": lacks}
     report({"phase": f"on {provenance.host()}"})
@@ -188,6 +190,7 @@ def _state(state: State, folder: Path) -> Iterator[Path]:
     if not re.fullmatch("[0-9a-f]{16}", state.name):
         raise InputError(f"{state.name!r} is no job's")
     root = cache.cache_dir() / "states"
+    carried.forget_unused(root, _UNUSED_SECONDS)
     with locks.attempt(root / f"{state.name}.lock") as mine:
         own = (root / state.name if mine else folder / "state").absolute()
         if mine and state.anew:

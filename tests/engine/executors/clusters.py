@@ -35,19 +35,28 @@ def free_port() -> int:
 class Cluster:
     """A scheduler and workers, each with a folder and a cache of its own, and what they have started."""
 
-    def __init__(self, root: Path, port: int) -> None:
-        self.root, self.address = root, f"tcp://127.0.0.1:{port}"
+    def __init__(self, root: Path, port: int, settings: dict[str, str]) -> None:
+        self.root, self.address, self.settings = root, f"tcp://127.0.0.1:{port}", settings
         self.place = root / "place"
         self.place.mkdir(parents=True)
         self.workers: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
 
-    def add(self, cache: str = "") -> int:
+    def add(self, *more: str) -> int:
         """One more worker, of one thread, without a nanny, so that it is one process; its number."""
         number = len(self.workers)
         folder = self.root / f"worker-{number}"
-        variables = {"FER_BENCH_CACHE": str(self.root / (cache or f"cache-{number}"))}
-        words = (self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder))
+        variables = {"FER_BENCH_CACHE": str(self.root / f"cache-{number}")}
+        words = (
+            self.address,
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--no-dashboard",
+            "--local-directory",
+            str(folder),
+            *more,
+        )
         self.workers.append(self._start("worker", *words, **variables))
         return number
 
@@ -80,7 +89,7 @@ class Cluster:
 
     def _start(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
         name = words[0] if words[0] == "scheduler" else f"worker-{len(self.workers)}"
-        settings = {"DASK_DISTRIBUTED__LOGGING": json.dumps({"distributed": "info"})}
+        settings = {"DASK_DISTRIBUTED__LOGGING": json.dumps({"distributed": "info"}), **self.settings}
         own = {"FER_BENCH_TEST_PLACE": str(self.place), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with (self.root / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
@@ -92,9 +101,9 @@ class Cluster:
 
 
 @contextmanager
-def cluster(root: Path, workers: int = 2) -> Iterator[Cluster]:
-    """A cluster for a block; workers may register after it has begun."""
-    made = Cluster(root, free_port())
+def cluster(root: Path, workers: int = 2, **settings: str) -> Iterator[Cluster]:
+    """A cluster for a block, with settings of Dask as variables of the environment."""
+    made = Cluster(root, free_port(), settings)
     try:
         for _ in range(workers):
             made.add()

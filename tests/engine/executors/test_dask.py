@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from clusters import TRAVELS, Cluster, cluster
+from clusters import TRAVELS, Cluster, cluster, until
 from made_records import leftovers
 
 from fer_bench.api import registry
@@ -53,9 +53,14 @@ def stored(results: Path) -> list[StoredRun]:
 
 
 def computed(run: StoredRun) -> dict[str, object]:
-    """All that a run has computed: its scores, its predictions, its history, its model."""
+    """All that a run has computed: its scores, its predictions, its history, its model; of files that say when they
+    were made, that they are there.
+    """
     files = sorted(path for path in run.folder.rglob("*") if path.is_file() and path.name != "record.json")
-    found: dict[str, object] = {path.relative_to(run.folder).as_posix(): path.read_bytes() for path in files}
+    found: dict[str, object] = {
+        path.relative_to(run.folder).as_posix(): path.read_bytes() if path.suffix in (".npy", ".csv", ".h5") else b""
+        for path in files
+    }
     with np.load(run.folder / "predictions.npz") as arrays:
         found["predictions.npz"] = {name: arrays[name].tobytes() for name in arrays.files}
     kept = ("status", "job", "scores", "validation_scores", "train_scores")
@@ -66,7 +71,7 @@ def computed(run: StoredRun) -> dict[str, object]:
     ("words", "number"),
     [
         (("near", "near[step=4]", "--keep-epochs", "--train-scores", "on", "--tta", "flip"), 2),
-        (("svm", "xgboost"), 2),
+        (("svm", "hog-svm", "--threads", "1"), 2),
     ],
 )
 def test_a_cluster_computes_what_this_machine_computes(
@@ -207,6 +212,38 @@ def test_stored_models_predict_on_a_cluster(two: Cluster, unshared, tiny_npz: Pa
     assert len(mine) == len(theirs) == 2
     assert [one["whole"] for one in mine] == [one["whole"] for one in theirs]
     assert {one["environment"]["executor"] for one in theirs} == {"dask"}
+
+
+def test_a_worker_with_other_versions_gets_nothing(two: Cluster, tiny_npz: Path, tmp_path: Path, monkeypatch):
+    from fer_bench.engine.executors import dask, dask_place, parcel
+
+    words = ("near", "--executor", "dask", "--scheduler", two.address)
+    others = {**parcel.versions(), "keras": "0.1"}
+    with monkeypatch.context() as here:
+        here.setattr(dask, "differing", lambda here, there: parcel.differing(others, there))
+        at_once = run(*words, results=tmp_path / "results", data=tiny_npz)
+    monkeypatch.setattr(dask_place, "versions", lambda: others)  # as of one that comes later
+    later = run(*words, results=tmp_path / "results", data=tiny_npz)
+    assert (at_once.exit_code, later.exit_code) == (2, 1), later.stderr
+    for done in (at_once, later):
+        assert "has other versions: keras 0.1 here, 3." in done.stderr.splitlines()[-1], done.stderr
+    assert not stored(tmp_path / "results")
+
+
+def test_who_wants_a_gpu_takes_one_that_a_worker_offers(tiny_npz: Path, tmp_path: Path):
+    """The worker offers one that this machine need not have: where the job is sent is seen all the same."""
+    with cluster(tmp_path / "cluster", 1) as made:
+        made.go()
+        made.add("--resources", "GPU=1")
+        until(lambda: made.has(2))
+        with make(Words("dask", made.address)) as executor:
+            assert executor.slots == 1
+            executor.device = "cpu"
+            assert executor.slots == 2
+        words = ("near", "--executor", "dask", "--scheduler", made.address)
+        assert run(*words, "--seeds", "2", results=tmp_path / "results", data=tiny_npz).exit_code == 0
+        carried = [made.root / f"cache-{number}" / "carried" for number in range(2)]
+        assert [folder.exists() for folder in carried] == [False, True]
 
 
 def test_workers_of_its_own_on_this_machine(tiny_npz: Path, tmp_path: Path):

@@ -106,3 +106,16 @@ def test_the_scheduler_dies_and_the_same_command_goes_on(start, tmp_path: Path):
     assert [run.record.status for run in again] == ["ok"] * 3
     assert runs[0].record in [run.record for run in again]
     assert not leftovers(tmp_path / "results")
+
+
+def test_a_job_that_takes_down_its_workers_is_given_up(start, tmp_path: Path):
+    with cluster(tmp_path / "cluster", 1, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as made:
+        process = start("one", made, "waits", "near")
+        until(made.at_work)
+        made.workers[0].kill()
+        until(lambda: "waits (default, seed 0, official): error" in (tmp_path / "one.err").read_text())
+        made.add()  # before, the other job waits for one
+        assert process.wait(120) == 1
+    near, waits = (run.record for run in Store(tmp_path / "results").scan()[0])
+    assert (near.status, waits.status) == ("ok", "error")
+    assert waits.failure.message.startswith("the cluster lost 1 worker that ran it, at last tcp://127.0.0.1:")

@@ -5,6 +5,7 @@ that.
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from fer_bench.engine.place import Work
 from fer_bench.errors import InputError
 from fer_bench.hardware.device import Target
 from fer_bench.records.provenance import environment
+from fer_bench.records.record import Environment
 
 
 def refused(*words: str, data: Path, results: Path) -> str:
@@ -78,6 +80,12 @@ def test_this_machine_is_an_executor():
     assert make(Words(jobs=3, usual=4)).slots == 3
     assert make(Words(usual=4)).slots == 4
     assert Local().name == "local"
+
+
+def test_a_record_says_where_it_ran_and_an_older_one_is_local():
+    assert (environment().host, environment().executor) == (socket.gethostname(), "local")
+    older = {name: value for name, value in environment().model_dump().items() if name not in ("host", "executor")}
+    assert (Environment(**older).host, Environment(**older).executor) == ("", "")
 
 
 @pytest.mark.parametrize(
