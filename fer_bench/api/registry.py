@@ -15,30 +15,13 @@ from types import ModuleType
 from typing import TypeVar
 
 from ..errors import InputError
+from .ours import BUILTINS
 from .plugins import _importer
 from .recipe import NamedRecipe, Recipe
 from .runner import Runner, RunnerInfo
 from .spec import Spec, parse
 from .stand_in import StandIn, ask, stand_in
 
-#: name -> "module:Class", in the order of the tables; nothing of it is imported before it is asked for.
-BUILTINS = {
-    "svm": "fer_bench.runners.svm:SVM",
-    "hog-svm": "fer_bench.runners.hog_svm:HogSVM",
-    "xgboost": "fer_bench.runners.xgboost:XGBoost",
-    "mlp": "fer_bench.runners.mlp:MLP",
-    "custom-cnn": "fer_bench.runners.custom_cnn:CustomCNN",
-    "stacked-cnn": "fer_bench.runners.stacked_cnn:StackedCNN",
-    "vgg-bottleneck": "fer_bench.runners.vgg_bottleneck:VGGBottleneck",
-    "vgg19-frozen": "fer_bench.runners.vgg19:VGG19Frozen",
-    "vgg19-full": "fer_bench.runners.vgg19:VGG19Full",
-    "mini-xception": "fer_bench.runners.mini_xception:MiniXception",
-    "inception-v3": "fer_bench.runners.inception_v3:InceptionV3",
-    "inception-v3-flatten": "fer_bench.runners.inception_v3:InceptionV3Flatten",
-    "resnet50": "fer_bench.runners.resnet50:ResNet50",
-    "staged-cnn": "fer_bench.runners.staged_cnn:StagedCNN",
-    "fer-net": "fer_bench.runners.fer_net:FerNet",
-}
 GROUP = "fer_bench.runners"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -146,7 +129,11 @@ def get(name: str) -> type[Runner]:
 def infos() -> list[RunnerInfo]:
     """The info of every runner, with the digests of its recipes as they are today; imports all runners."""
     return [
-        replace(cls.info, recipe_digests=tuple((recipe, cls.recipes[recipe].digest()) for recipe in cls.recipes))
+        replace(
+            cls.info,
+            recipe_digests=tuple((recipe, cls.recipes[recipe].digest()) for recipe in cls.recipes),
+            in_all=bool(cls.variants),
+        )
         for cls in map(get, names())
     ]
 

@@ -41,6 +41,8 @@ class RunnerInfo:
     notes: tuple[str, ...] = ()
     #: Name and digest of each recipe, by which a board knows results of an older one; ``registry.infos`` fills it in.
     recipe_digests: tuple[tuple[str, str], ...] = ()
+    #: Whether ``run --all`` runs it, so that a board without it lacks something; ``registry.infos`` fills it in.
+    in_all: bool = True
 
 
 class Runner(ABC):
@@ -84,7 +86,7 @@ class Runner(ABC):
     info: ClassVar[RunnerInfo] = RunnerInfo()
     recipes: ClassVar[Mapping[str, Recipe]] = {"default": Recipe()}
     parameters: ClassVar[Mapping[str, Any]] = {}
-    #: The sets of parameters that run where all runners do, each a row of its own.
+    #: The sets of parameters that run where all runners do, each a row of its own; none: it runs where it is named.
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
     #: Which of the options "epochs" and "weights" mean something here; the others stay out of a job's key. Where
     #: "batch" is among them, a run that was out of memory is tried again with half the recipe's batch.

@@ -20,8 +20,8 @@ def boards(runs: Iterable[RunRecord], expected: Iterable[RunnerInfo] = ()) -> li
 
     Where two records have the same job key, the later one stands. Rows are sorted by accuracy; below them those that
     can't have a rank, sorted likewise: stale ones, and those whose checkpoint the test part or somebody picked. Then
-    come those that failed, and the ``expected`` runners that no record of that board names. Ranks need predictions:
-    ``ranking.ranked``.
+    come those that failed, and the ``expected`` runners that no record of that board names, but for those that run only
+    where they are named. Ranks need predictions: ``ranking.ranked``.
 
     >>> from pathlib import Path
     >>> from fer_bench import Store, boards
@@ -108,7 +108,8 @@ def _rows(runs: Iterable[RunRecord], expected: Iterable[RunnerInfo], changed: st
     rows = [row if row.family != ENSEMBLE else _with_members(row, rows) for row in rows]
     rows.sort(key=_place)
     present = {row.runner for row in rows}
-    return (*rows, *(Row(info.name, info.family) for info in known.values() if info.name not in present))
+    waiting = [info for info in known.values() if info.in_all and info.name not in present]
+    return (*rows, *(Row(info.name, info.family) for info in waiting))
 
 
 def _with_members(row: Row, rows: Sequence[Row]) -> Row:

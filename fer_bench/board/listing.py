@@ -59,8 +59,9 @@ class Entry:
 
     @property
     def where(self) -> str:
-        """What it ran on, in a word: "cpu"; "" where nobody knows."""
-        return "" if self.kind in (EXTERNAL, ENSEMBLE) else self.environment.device
+        """The machine and its device, as far as the record has them: "node7 cpu"; "" where it ran elsewhere."""
+        of_run = self.kind not in (EXTERNAL, ENSEMBLE)
+        return " ".join(filter(None, (self.environment.host, self.environment.device))) if of_run else ""
 
     @property
     def note(self) -> str:
@@ -83,6 +84,8 @@ class Entry:
             "accuracy_high": scores and scores.accuracy_high,
             "started": self.started,
             "seconds": None if self.evaluation else record.seconds,
+            "host": self.environment.host,
+            "executor": self.environment.executor,
             "device": self.environment.device,
             "hardware": self.environment.hardware,
             "superseded": self.row.superseded,

@@ -213,6 +213,7 @@ def _cost(record: RunRecord) -> dict[str, Any]:
 def _environment(where: Environment) -> dict[str, Any]:
     dirty = "+dirty" if where.git_dirty else ""
     return {
+        "host": where.host + (f", run by {where.executor}" if where.executor else ""),
         "hardware": where.hardware,
         "memory": _bytes(where.ram_bytes or None),
         "backend": where.backend,

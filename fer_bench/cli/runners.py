@@ -41,6 +41,7 @@ def list_command(plugins: tuple[str, ...], as_json: bool) -> None:
                 "summary": cls.info.summary,
                 "source": cls.info.source,
                 "origin": registry.origin(name),
+                "in_all": bool(cls.variants),
             }
         )
     if as_json:
@@ -54,6 +55,8 @@ def list_command(plugins: tuple[str, ...], as_json: bool) -> None:
     ]
     headers = ["runner", "family", "recipes", "summary", "source"]
     click.echo(tabulate(table, headers, maxcolwidths=fitting([headers, *table])))
+    if apart := ", ".join(row["name"] for row in rows if not row["in_all"]):
+        note(f"`run --all` leaves out {apart}: run it by its name")
 
 
 def fitting(rows: list[list[str]]) -> list[int | None] | None:
@@ -134,13 +137,14 @@ def describe(runner: Runner, only: str = "") -> dict[str, Any]:
     from ..api import registry
 
     info = asdict(runner.info)
-    del info["recipe_digests"]  # each recipe below says its own
+    del info["recipe_digests"], info["in_all"]  # each recipe below says its own; the other only registry.infos knows
     return {
         "name": info.pop("name"),
         "origin": registry.origin(runner.info.name),
         "parameters": runner.count_parameters(),
         "macs": runner.count_macs(),
         "settings": runner.params,
+        "in_all": bool(runner.variants),
         **info,
         "recipes": {
             name: {**asdict(recipe), "options": dict(recipe.options), "digest": recipe.digest()}

@@ -16,6 +16,7 @@ from onnx import helper
 from ..api.runner import Runner
 from ..errors import InputError
 from ..runners import features
+from ..runners.described import DescribedRunner
 from ..runners.hog_svm import HogSVM
 from ..runners.sklearn import SklearnRunner
 from ..runners.svm import SVM
@@ -73,6 +74,8 @@ def _seen(runner: SklearnRunner) -> Any:
     """The function of ``runners.features`` that a runner's ``features`` is; None where it is none of them."""
     if _has(runner, SklearnRunner, "features"):
         return features.pixels
+    if isinstance(runner, DescribedRunner) and _has(runner, DescribedRunner, "features"):
+        return runner.describe
     return features.hog if _has(runner, HogSVM, "features") else None
 
 
@@ -131,6 +134,8 @@ def _sklearn(estimator: Any, length: int, options: dict[str, bool]) -> onnx.Mode
     from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
+    if getattr(estimator, "weights", None) == "distance":  # of neighbours; skl2onnx gives their mere count
+        raise InputError(f"skl2onnx has no form of {type(estimator).__name__} with votes weighted by distance")
     try:
         return convert_sklearn(
             estimator,

@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 META, SUMS = "meta.json", "sums.json"
 _STALE_SECONDS = 86_400.0
+_SCRATCH = "tmp-"
 #: Bytes that are summed up at a time: what these need stays in the processor's cache.
 _BLOCK = 1 << 18
 #: What an entry that does not fit raises on its way: numpy's reader of headers stumbles over any of these.
@@ -60,11 +61,11 @@ def scratch(root: Path) -> Iterator[Path]:
     Removes those of processes that were killed long ago. Raises OSError where ``root`` can't be made or written.
     """
     root.mkdir(parents=True, exist_ok=True)
-    for left in root.glob("tmp-*"):
+    for left in root.glob(f"{_SCRATCH}*"):
         with suppress(FileNotFoundError):  # another process is done with it
             if time.time() - left.stat().st_mtime > _STALE_SECONDS:
                 shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
-    with tempfile.TemporaryDirectory(prefix="tmp-", dir=root, ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=root, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
@@ -112,6 +113,27 @@ def find(place: Path, build: Callable[[dict[str, np.ndarray], Any], T]) -> T | N
     except _UNFIT as error:
         _log.warning("the cache entry %s is damaged (%s) and is made again", place, " ".join(str(error).split())[:200])
         return None
+
+
+def make_room(folder: Path, most: int) -> None:
+    """Takes away entries of ``folder`` until they have ``most`` bytes at most, those whose time is longest ago first.
+
+    The youngest stays, whatever its size. Who has opened an entry keeps what it was mapped to.
+    """
+    entries = []
+    for place in folder.iterdir():
+        with suppress(OSError):  # another process took it away
+            if not place.name.startswith(_SCRATCH) and place.is_dir() and not place.is_symlink():
+                entries.append((place.stat().st_mtime, place, sum(path.stat().st_size for path in place.iterdir())))
+    entries.sort()
+    total = sum(size for _, _, size in entries)
+    with scratch(folder) as waste:
+        for _, place, size in entries[:-1]:
+            if total <= most:
+                break
+            with suppress(OSError):  # Windows leaves what is open where it is
+                place.rename(waste / place.name)
+                total -= size
 
 
 def _read(place: Path, build: Callable[[dict[str, np.ndarray], Any], T]) -> T:

@@ -1,8 +1,7 @@
 """The store: run folders under a results folder, written whole or not at all.
 
 ``<results>/<dataset>/<split>/<runner>/<recipe>-s<seed>-<key>/`` holds ``record.json`` and, after a run that went well,
-``predictions.npz``, ``history.csv`` and ``model/``. Scratch and locks live in ``<results>/.work``, what a cluster's
-tasks are given in ``<results>/.slurm``.
+``predictions.npz``, ``history.csv`` and ``model/``. Scratch and locks live in ``<results>/.work``.
 
 A results folder may come from elsewhere: whatever is read, written or taken away in it goes through ``files.inside``,
 which follows no link.

@@ -9,6 +9,7 @@ import numpy as np
 from ..api.context import Context, FitSummary, Part
 from ..api.recipe import Recipe
 from ..api.runner import RunnerInfo
+from .described import mirrored
 from .features import hog
 from .svm import SVM
 
@@ -28,13 +29,7 @@ class HogSVM(SVM):
     recipes: ClassVar = {"tuned": Recipe(options=(("C", 5.0), ("gamma", "scale"), ("mirrored", True)))}
 
     def fit(self, train: Part, validation: Part | None, context: Context) -> FitSummary:
-        if self.recipe.option("mirrored"):
-            train = Part(
-                np.concatenate([train.images, train.images[:, :, ::-1]]),
-                np.tile(train.labels, 2),
-                None if train.weights is None else np.tile(train.weights, 2),
-            )
-        return super().fit(train, validation, context)
+        return super().fit(mirrored(train) if self.recipe.option("mirrored") else train, validation, context)
 
     def features(self, images: np.ndarray) -> np.ndarray:
         return hog(images)

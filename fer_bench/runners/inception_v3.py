@@ -109,8 +109,10 @@ class InceptionV3(KerasRunner):
         return inputs, layers.Dense(classes, activation="softmax", dtype="float32")(x)
 
     def set_trainable(self, model: keras.Model, trainable: str) -> None:
+        from ..training.freezing import freeze_first
+
         backbone = model.get_layer("backbone")
-        backbone.trainable = trainable == "all"
+        freeze_first(backbone, 0 if trainable == "all" else len(backbone.layers))
         if trainable == "all" or self.params["statistics"] == "moving":
             return
         import keras

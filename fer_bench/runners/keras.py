@@ -26,8 +26,6 @@ class KerasRunner(Runner):
     The model that is trained and saved takes (N, 48, 48, 1) uint8: scaling, resizing and copying to three channels are
     its first layer, augmentation is compiled into the training step.
 
-    ``recipe.image_size`` is the side that ``build`` gets, to which the image, or the window of it, is resized.
-
     >>> from fer_bench import KerasRunner, Recipe
     >>> class Linear(KerasRunner):
     ...     recipes = {"default": Recipe(learning_rate=0.01, epochs=5)}
@@ -65,6 +63,11 @@ class KerasRunner(Runner):
         if trainable != "all":
             raise NotImplementedError(f"{type(self).__name__}.set_trainable must say what {trainable!r} means")
 
+    @property
+    def side(self) -> int:
+        """Pixels: the side that ``build`` gets, to which images, or the windows of them, are resized."""
+        return self.recipe.image_size
+
     def backbone(self, application: str, input_shape: tuple[int, int, int], **kwargs: Any) -> keras.Model:
         """keras.applications.<application> without its top, with the weights that the run asks for.
 
@@ -92,18 +95,21 @@ class KerasRunner(Runner):
         from ..training.fit import train as train_model
 
         self.precision = precision(self.recipe.precision, context.device)
+        extra: dict[str, Any] = {}
         with context.phase("compile"):
             keras.utils.set_random_seed(context.seed("init"))
             core = self.core(len(context.classes), context.weights)
             self._parameters = _parameters(core)
             halves = bottleneck.cut(core, self.recipe, lambda trainable: self.set_trainable(core, trainable))
+            if halves and (reason := bottleneck.too_large(halves, len(train.images) + _count(validation))):
+                context.report({"note": reason})
+                halves, extra = None, {"features": "too large"}
             augment = Augment(self.recipe.augmentation, context.seed("augment"), self.recipe.window, name="augment")
             # Models that share their layers, so that what is saved holds neither augmentation nor optimizer.
             trained = halves.head if halves else self.on_images(core, augment)
             self.assemble(core)
         train_x = _with_channel(train.images)
         val_x = None if validation is None else _with_channel(validation.images)
-        extra: dict[str, Any] = {}
         if halves:
             extractor, kept = self.on_images(halves.frozen), self.init != "random"
             train_x, val_x, extra = bottleneck.extract(extractor, train_x, val_x, context, keep=kept)
@@ -191,7 +197,7 @@ class KerasRunner(Runner):
 
         self.weights = "random" if weights == "auto" and self.recipe.weights == "random" else weights
         self.init, self._has_backbone = "random", False
-        shape = (self.recipe.image_size, self.recipe.image_size, self.recipe.channels)
+        shape = (self.side, self.side, self.recipe.channels)
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.precision)
         try:
@@ -219,7 +225,7 @@ class KerasRunner(Runner):
         recipe = self.recipe
         images = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1), dtype="uint8", name="images")
         x = images if augment is None else augment(images)
-        x = Preprocess(recipe.image_size, recipe.channels, recipe.scaling, recipe.window, name="preprocess")(x)
+        x = Preprocess(self.side, recipe.channels, recipe.scaling, recipe.window, name="preprocess")(x)
         return keras.Model(images, model(x))
 
     def assemble(self, core: keras.Model) -> None:
@@ -230,6 +236,10 @@ class KerasRunner(Runner):
 def _parameters(core: keras.Model) -> dict[str, int]:
     trainable = sum(int(np.prod(weights.shape)) for weights in core.trainable_weights)
     return {"total": core.count_params(), "trainable": trainable}
+
+
+def _count(part: Part | None) -> int:
+    return 0 if part is None else len(part.images)
 
 
 def _with_channel(images: np.ndarray) -> np.ndarray:

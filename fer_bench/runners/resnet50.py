@@ -98,8 +98,8 @@ class ResNet50(KerasRunner):
         return model
 
     def set_trainable(self, model: keras.Model, trainable: str) -> None:
+        from ..training.freezing import freeze_first
+
         backbone = model.get_layer("backbone")
-        backbone.trainable = trainable != "head"
-        if trainable == "from-155":
-            for layer in backbone.layers[:FINE_TUNE_START]:
-                layer.trainable = False
+        frozen = {"head": len(backbone.layers), "from-155": FINE_TUNE_START}
+        freeze_first(backbone, frozen.get(trainable, 0))

@@ -1,4 +1,4 @@
-"""What several deep runners share: recipes, an augmentation that suits 48-pixel faces, and VGG's preprocessing."""
+"""What several deep runners share: recipes, an augmentation that suits 48-pixel faces, and preprocessing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from ..api.recipe import Augmentation, EarlyStopping, Recipe, ReduceLR
 
 if TYPE_CHECKING:
     import keras
+
+    from ..training.applications import Preprocessing
 
 #: Moderate changes for the tuned recipes: enough to slow over-fitting down, too little to hide a mouth or a brow.
 MODERATE = Augmentation(rotation=10, shift=0.1, shear=5, zoom=0.1, flip=True)
@@ -47,3 +49,21 @@ def vgg_preprocessing() -> keras.layers.Layer:
     import keras
 
     return keras.layers.Rescaling(255.0, offset=[-103.939, -116.779, -123.68], name="vgg_preprocessing")
+
+
+def own_preprocessing(kind: Preprocessing) -> keras.layers.Layer:
+    """A layer that maps gray copies in [0, 1], (N, H, W, 3), to what a network of keras.applications expects.
+
+    "caffe" is ``vgg_preprocessing``; the others compute in float32 whatever the network computes in.
+    """
+    import keras
+
+    if kind == "caffe":
+        return vgg_preprocessing()
+    mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    scale, offset = {
+        "tf": (2.0, -1.0),
+        "torch": ([1 / d for d in deviation], [-m / d for m, d in zip(mean, deviation, strict=True)]),
+        "inside": (255.0, 0.0),
+    }[kind]
+    return keras.layers.Rescaling(scale, offset, dtype="float32", name=f"{kind}_preprocessing")

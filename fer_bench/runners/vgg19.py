@@ -100,8 +100,10 @@ class VGG19Frozen(_VGG19):
     def build(self, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
         from keras import Model, layers
 
+        from ..training.freezing import freeze_first
+
         inputs, x, backbone = self.features(input_shape)
-        backbone.trainable = False
+        freeze_first(backbone, len(backbone.layers))
         x = layers.Flatten(name="features")(layers.AveragePooling2D(2)(x))
         if self.recipe.option("normalised"):
             x = layers.BatchNormalization()(x)

@@ -80,8 +80,10 @@ class VGGBottleneck(KerasRunner):
         import keras
         from keras import layers
 
+        from ..training.freezing import freeze_first
+
         backbone = self.backbone(self.application, input_shape, name="backbone")
-        backbone.trainable = False
+        freeze_first(backbone, len(backbone.layers))
         inputs = keras.Input(input_shape)
         x = layers.Flatten(name="features")(backbone(vgg_preprocessing()(inputs)))
         if self.recipe.option("normalised"):

@@ -199,6 +199,8 @@ def _tags(record: RunRecord) -> dict[str, str]:
         "started": record.started,
         "checkpoint_picked_by": record.training.checkpoint,
         "init": record.training.init,
+        "host": where.host,
+        "executor": where.executor,
         "hardware": where.hardware,
         "backend": where.backend,
         "python": where.python,

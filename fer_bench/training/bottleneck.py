@@ -12,9 +12,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,10 +29,16 @@ from ..api.context import Context
 from ..api.recipe import Recipe
 from ..files import cache
 from . import fit
+from .batches import EVALUATION_BATCH
 
 #: A runner gives the last layer of its frozen part this name.
 CUT = "features"
+#: Bytes of the features of a run: they lie in memory while its head is trained.
+MOST_BYTES = 2 << 30
+#: Bytes of all features in the cache; those that nobody has used for the longest time make room.
+MOST_KEPT = 8 << 30
 
+_AT_ONCE = 16 * EVALUATION_BATCH
 _FORMAT = 1  # part of every key: raise it when fer_bench's own layers compute something else
 _log = logging.getLogger(__name__)
 
@@ -75,6 +84,17 @@ def _is_fixed(model: Any) -> bool:
     return not (model.trainable_weights or normalises or draws)
 
 
+def too_large(halves: Halves, images: int) -> str:
+    """Why the features of so many images are not kept in memory, for a note; "" where they can be."""
+    size = 4 * images * math.prod(halves.frozen.output_shape[1:])
+    if size <= MOST_BYTES:
+        return ""
+    return (
+        f"its features would take {size / 2**30:.1f} GiB, and {MOST_BYTES / 2**30:.0f} are the limit: what is frozen is"
+        " computed anew in each epoch"
+    )
+
+
 def extract(
     extractor: Any, train: np.ndarray, validation: np.ndarray | None, context: Context, *, keep: bool
 ) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
@@ -111,13 +131,19 @@ class _Store:
         """(N, 48, 48, 1) uint8 -> (N, ...) float32."""
         path = self._path(images)
         found = cache.find(path, partial(self._build, len(images))) if path else None
-        if found is not None:
+        if path and found is not None:
+            with suppress(OSError):
+                os.utime(path)  # used just now
             return found
         self.computed = True
-        features = fit.predict(self.extractor, images)
+        features = np.empty((len(images), *self.extractor.output_shape[1:]), np.float32)
+        for start in range(0, len(images), _AT_ONCE):
+            rows = slice(start, start + _AT_ONCE)
+            features[rows] = fit.predict(self.extractor, images[rows])
         if path:
             try:
                 cache.keep(path, {"features": features}, {}, partial(self._build, len(images)))
+                cache.make_room(path.parent, MOST_KEPT)
             except OSError as error:
                 self.key = None  # said once, not again for the validation part
                 _log.warning("can't keep features in the cache %s (%s)", path.parent, error.strerror or error)

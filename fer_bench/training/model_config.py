@@ -29,6 +29,8 @@ _CLASSES = {
     "keras.src.models.sequential": _MODELS,
     "keras.src.models.model": _MODELS,
     "keras.dtype_policies": {"DTypePolicy"},
+    "keras.src.applications.convnext": {"LayerScale", "StochasticDepth"},
+    "keras.src.applications.inception_resnet_v2": {"CustomScaleLayer"},
 }
 #: Modules of which every class with this base may be made: all of them are of numbers alone.
 _BASES = {

@@ -10,18 +10,10 @@ from typing import IO
 
 from ..errors import InputError
 from ..files.zips import check_zip
+from .applications import APPLICATIONS
 from .model_file import MEMBERS, MOST_BYTES, check_hdf5, unpacked_weights
 
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
-#: Networks of keras.applications without their tops: how many kernels of convolutions they have, and of how many
-#: numbers. Layers' names would say less: what a file holds of them depends on Keras' version and on the program that
-#: wrote it.
-KERNELS = {
-    "VGG16": (13, 14_710_464),
-    "VGG19": (16, 20_018_880),
-    "ResNet50": (53, 23_454_912),
-    "InceptionV3": (94, 21_751_136),
-}
 
 
 def check_weights(path: str | Path, application: str, who: str) -> None:
@@ -33,16 +25,18 @@ def check_weights(path: str | Path, application: str, who: str) -> None:
         who: wants it, in the message.
     """
     path = Path(path)
-    found = network(path)
-    if found is not None and application in KERNELS and found != application:
+    found = networks(path)
+    if found and application in APPLICATIONS and application not in found:
         raise InputError(
-            f"--weights {path}: these are weights of {found}, and {who} wants those of {application}; give such a file,"
-            " or imagenet or random"
+            f"--weights {path}: these are weights of {' or '.join(found)}, and {who} wants those of {application}; give"
+            " such a file, or imagenet or random"
         )
 
 
-def network(path: Path) -> str | None:
-    """The one of KERNELS that a weights file is of, with its top or without; None where it is of none of them.
+def networks(path: Path) -> list[str]:
+    """Those of keras.applications that a weights file can be of, with its top or without; none where it is of another.
+
+    There may be two: ResNet50 and ResNet50V2 differ in the order of the same convolutions.
 
     Raises:
         InputError: no such file, no weights file, or one that can't be read.
@@ -52,7 +46,7 @@ def network(path: Path) -> str | None:
         count, numbers = _kernels(path, form)
     except InputError as error:
         raise InputError(f"--weights {error}") from None
-    return next((name for name, known in KERNELS.items() if known == (count, numbers)), None)
+    return [name for name, known in APPLICATIONS.items() if (known.kernels, known.numbers) == (count, numbers)]
 
 
 def suffix(path: Path) -> str:

@@ -9,7 +9,7 @@ from fer_bench.api.runner import Runner, RunnerInfo
 from fer_bench.errors import InputError
 
 BUILTIN_NAMES = [
-    "svm hog-svm xgboost mlp custom-cnn stacked-cnn vgg-bottleneck vgg19-frozen vgg19-full",
+    "svm hog-svm lbp-svm bovw logistic-regression knn random-forest xgboost mlp custom-cnn stacked-cnn vgg-bottleneck vgg19-frozen vgg19-full",
     "mini-xception inception-v3 inception-v3-flatten resnet50 staged-cnn fer-net",
 ]
 

@@ -37,7 +37,13 @@ def sbatch(script: str) -> None:
 def start(name: str) -> None:
     """Starts a task, in a session of its own, as a node would."""
     number, _, task = name.partition("_")
-    told = {"SLURM_JOB_ID": number, "SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_JOB_NODELIST": "here"}
+    told = {
+        "SLURM_CPUS_PER_TASK": "1",
+        "SLURM_JOB_ID": number,
+        "SLURM_NTASKS": "1",
+        "SLURM_PROCID": "0",
+        "SLURM_JOB_NODELIST": "here",
+    }
     told |= {"SLURM_ARRAY_JOB_ID": number, "SLURM_ARRAY_TASK_ID": task} if task else {}
     with (HERE / f"{name}.out").open("ab") as log:
         command = f"while [ -e {HERE}/hold ]; do sleep 0.05; done; exec bash {HERE}/{number}.sh"

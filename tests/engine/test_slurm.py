@@ -19,10 +19,13 @@ import psutil
 import pytest
 from made_records import leftovers
 
+from fer_bench.data.load import load_foreign
 from fer_bench.engine import run
+from fer_bench.engine.evaluate import evaluate
 from fer_bench.engine.executors.slurm import Slurm
 from fer_bench.engine.executors.slurm_array import clear_up
 from fer_bench.engine.executors.slurm_settings import OURS, SBATCH, Settings, read_settings
+from fer_bench.engine.job import Options
 from fer_bench.engine.process import surroundings
 from fer_bench.errors import InputError
 from fer_bench.records.predictions import load_predictions
@@ -132,7 +135,7 @@ def calls(cluster: Path) -> list[str]:
 
 def test_an_array_is_submitted_with_what_the_settings_say(cluster: Path, tmp_path: Path):
     (tmp_path / "gpu.toml").write_text(
-        'partition = "gpu"\ntime = "1-12:00:00"\nslurm_gres = "gpu:a100:1"\nslurm_array_parallelism = 2\n'
+        'partition = "gpu"\ntime = "1-12:00:00"\ncpus_per_task = 1\nslurm_gres = "gpu:a100:1"\nslurm_array_parallelism = 2\n'
         'setup = ["echo ready"]\n[additional_parameters]\nreservation = "faces"\n'
     )
     done = fer_bench("good", "raises", "--plugin", FAULTY, "--executor-config", "gpu.toml", "--json")
@@ -147,6 +150,10 @@ def test_an_array_is_submitted_with_what_the_settings_say(cluster: Path, tmp_pat
               "reservation=faces"}  # fmt: skip
     assert wanted <= set(lines)
     assert "echo ready" in script
+    assert "--cpus-per-task=1" in script.partition("srun ")[2]
+    assert {
+        record["environment"]["threads"]["OMP_NUM_THREADS"] for record in json.loads(out) if record["status"] == "ok"
+    } == {1}
     assert calls(cluster).count("sbatch") == 1
     assert "scancel" not in calls(cluster)
     assert "queued as job 4001_0" in err or "runs on" in err
@@ -344,3 +351,18 @@ def test_without_submitit_a_line_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'fer-bench\[slurm\]'"):
         make(Words("slurm"))
+
+
+def test_a_model_is_evaluated_on_the_cluster(tiny_npz: Path, tmp_path: Path):
+    """Its process is a job of its own."""
+    run(["good"], data=tiny_npz, results=tmp_path / "results", plugins=(FAULTY,))
+    store = Store(tmp_path / "results")
+    (stored,), _ = store.scan()
+    foreign, _ = load_foreign("synthetic")
+    given = (stored, "good", foreign, None, store, Options(plugins=(FAULTY,)))
+    here = evaluate(*given)
+    with Slurm(cluster="local") as executor:
+        there = evaluate(*given, executor=executor)
+    assert there.whole == here.whole
+    assert [one.environment.executor for one in (here, there)] == ["local", "slurm"]
+    assert leftovers(store.root) == []

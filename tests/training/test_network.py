@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from fer_bench.cli import main
 from fer_bench.errors import InputError
 from fer_bench.training import weights
-from fer_bench.training.network import KERNELS, check_weights, network
+from fer_bench.training.network import check_weights, networks
 
 
 def save(application: str, path: Path) -> Path:
@@ -26,14 +26,22 @@ def vgg16(tmp_path_factory) -> Path:
     return save("VGG16", tmp_path_factory.mktemp("weights") / "vgg16.weights.h5")
 
 
-@pytest.mark.parametrize("application", [name for name in KERNELS if name != "VGG16"])
-def test_a_file_tells_its_network(tmp_path, application):
-    assert network(save(application, tmp_path / "own.weights.h5")) == application
+@pytest.mark.parametrize(
+    ("application", "found"),
+    [
+        ("VGG19", ["VGG19"]),
+        ("ResNet50", ["ResNet50", "ResNet50V2"]),
+        ("InceptionV3", ["InceptionV3"]),
+        ("MobileNetV3Small", ["MobileNetV3Small"]),
+    ],
+)
+def test_a_file_tells_its_network(tmp_path, application, found):
+    assert networks(save(application, tmp_path / "own.weights.h5")) == found
 
 
 @pytest.mark.parametrize("name", ["own.h5", "own.keras"])
 def test_so_does_a_whole_model(tmp_path, name):
-    assert network(save("VGG16", tmp_path / name)) == "VGG16"
+    assert networks(save("VGG16", tmp_path / name)) == ["VGG16"]
 
 
 def test_the_optimizer_of_a_file_does_not_count(tmp_path, vgg16):
@@ -46,7 +54,7 @@ def test_the_optimizer_of_a_file_does_not_count(tmp_path, vgg16):
     shutil.copy(vgg16, path)
     with h5py.File(path, "a") as file:
         file["optimizer/vars/1"] = np.ones((3, 3, 3, 64), "float32")
-    assert network(path) == "VGG16"
+    assert networks(path) == ["VGG16"]
 
 
 def test_files_that_are_none_of_these(tmp_path):
@@ -54,7 +62,7 @@ def test_files_that_are_none_of_these(tmp_path):
 
     path = tmp_path / "own.weights.h5"
     keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3)]).save_weights(path)
-    assert network(path) is None
+    assert networks(path) == []
     check_weights(path, "VGG19", "vgg19-full")  # whether it fits, only building the model says
     for name, content in (("text.txt", b"1 2"), ("broken.weights.h5", b"no HDF5"), ("broken.keras", b"no zip")):
         (tmp_path / name).write_bytes(content)

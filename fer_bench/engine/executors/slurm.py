@@ -22,26 +22,15 @@ from ...records.store import SLURM, Store
 from ..account import Start, store_failure
 from ..job import Job, Options
 from ..outcome import LOG_WIDTH, printable
-from ..place import Here
 from ..process import progress_events
 from ..task import Report
 from .executor import Busy, Executor
-from .slurm_array import CLIENT, LOOK, Array, clear_up
+from .slurm_array import CLIENT, ENDING, LOOK, POLL, Array, clear_up
+from .slurm_place import SlurmPlace, lost
 from .slurm_settings import Settings, read_settings
 from .slurm_task import STOP, Given, Task, busy_of, progress_of, record_of_task
 from .words import Words
 
-#: Seconds between two looks at the files of a task, and that a task may take to end once it was told to.
-POLL, ENDING = 0.5, 20.0
-#: What the cluster's word for the end of a task means.
-STATUS: dict[str, Status] = {
-    "OUT_OF_MEMORY": "oom",
-    "TIMEOUT": "timeout",
-    "DEADLINE": "timeout",
-    "CANCELLED": "interrupted",
-    "NODE_FAIL": "interrupted",
-    "PREEMPTED": "interrupted",
-}
 MOST_RECORD = 64 << 20
 
 
@@ -59,11 +48,10 @@ class Slurm(Executor):
     looks at its files. What a dead client has left is thus done once, by whichever task comes first.
     """
 
-    place = Here("slurm")
-
     def __init__(self, settings: Settings | None = None, cluster: str = "slurm", look: float = LOOK) -> None:
         """``cluster`` "local" runs tasks as processes of this machine; ``look``: seconds between questions to SLURM."""
         self.settings, self.cluster, self.look = settings or Settings(), cluster, look
+        self.place = SlurmPlace(self.settings, cluster, look)
         self.waiting: dict[str, Waiting] = {}
         self.jobs, self.anew = 0, False
         self.lock, self.held = Lock(), ExitStack()
@@ -71,7 +59,7 @@ class Slurm(Executor):
     @property
     def slots(self) -> int:
         """As many as there are jobs: what there is no room for waits in the cluster's queue."""
-        return max(1, self.jobs)
+        return self.jobs or int(self.settings.sbatch["array_parallelism"])
 
     @contextmanager
     def claim(self, job: Job, store: Store) -> Iterator[bool]:
@@ -117,11 +105,13 @@ class Slurm(Executor):
             record = mine.record()
             if record is None and gone:
                 self._leave(mine, job)
-                record = lost(mine, job, begun, store)
+                record = lost_record(mine, job, begun, store)
             elif record is None:
                 stop.wait(POLL)
         if record is not None:
             mine.array.over.add(mine.number)
+            if mine.record() is not None:
+                mine.array.settle(mine.number)
             return record
         return self._stopped(mine, job, begun, store, report)
 
@@ -184,12 +174,11 @@ class Waiting:
             return None
 
 
-def lost(mine: Waiting, job: Job, begun: Start, store: Store) -> RunRecord:
+def lost_record(mine: Waiting, job: Job, begun: Start, store: Store) -> RunRecord:
     """The record of a job whose task the cluster has no more, and that has handed over none."""
-    word = mine.array.why(mine.number)
-    message = f"the cluster ended its task {mine.array.jobs[mine.number].job_id}: {word or 'for a reason not known'}"
+    outcome = lost(mine.array, mine.number)
     log = mine.array.log(mine.number)
-    record = ended(job, begun, STATUS.get(word, "error"), message, "--rerun failed goes on", log)
+    record = ended(job, begun, outcome.status, outcome.message, "--rerun failed goes on", log)
     with store.claim(job.info) as free:
         found = store.find(job.info)
         if found is not None and found != mine.earlier:

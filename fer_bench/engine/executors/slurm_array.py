@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, suppress
 from pathlib import Path
 from threading import Lock
@@ -18,18 +18,24 @@ from ...files import durable, inside
 from ...files.json_file import read_json
 from ...files.locks import taken
 from .slurm_settings import Settings
-from .slurm_task import Task, record_of_task
+from .slurm_task import record_of_task
 
 #: In the folder of an array: what it is, and the lock of the client that waits for it.
 ARRAY, CLIENT = "array.json", "client.lock"
 #: Seconds between two questions to the cluster, and that it may take to answer one.
 LOOK, ANSWER = 20.0, 60.0
+#: Seconds between two looks at what a task has written, and that one may take to end where it was told to.
+POLL, ENDING = 0.5, 20.0
+#: Seconds that submitit may take to write its last file.
+SETTLING = 5.0
 
 
 class Array:
     """Tasks that were submitted together. ``cluster`` is "slurm", or "local" for processes of this machine."""
 
-    def __init__(self, folder: Path, tasks: Sequence[Task], settings: Settings, cluster: str, look: float) -> None:
+    def __init__(
+        self, folder: Path, tasks: Sequence[Callable[[], None]], settings: Settings, cluster: str, look: float
+    ) -> None:
         """Submits the tasks. Raises InputError where the cluster does not take them."""
         import submitit
         from submitit.core.utils import FailedJobError, FailedSubmissionError
@@ -40,6 +46,8 @@ class Array:
                 "which jobs are submitted"
             )
         words = {f"slurm_{name}": value for name, value in settings.sbatch.items()}
+        if cpus := settings.sbatch.get("cpus_per_task"):  # which srun has not inherited from sbatch since SLURM 22.05
+            words["slurm_srun_args"] = [f"--cpus-per-task={cpus}", *settings.sbatch.get("srun_args", [])]
         made = {f"{cluster}_max_num_timeout": settings.requeues, f"{cluster}_python": settings.python}
         try:
             executor = submitit.AutoExecutor(folder, cluster=cluster, **made)
@@ -70,6 +78,12 @@ class Array:
             if time.monotonic() - self.looked >= self.look:
                 self.present, self.looked = queued(self.id), time.monotonic()
             return self.present is not None and job.job_id not in self.present
+
+    def settle(self, number: int) -> None:
+        """Returns once submitit has written the last file of a task that is over: its folder is about to go."""
+        deadline = time.monotonic() + SETTLING
+        while not self.jobs[number].paths.result_pickle.exists() and time.monotonic() < deadline:
+            time.sleep(POLL / 10)
 
     def why(self, number: int) -> str:
         """The cluster's word for how a task ended: "OUT_OF_MEMORY", or "" where it has none."""

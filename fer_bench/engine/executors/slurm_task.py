@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import json
+import os
 import pickle
 import signal
 import socket
@@ -81,6 +82,15 @@ def busy_of(folder: Path, number: int) -> Path:
 def record_of_task(folder: Path, number: int) -> Path:
     """The file of a task's record, which is there once the task is over."""
     return folder / f"{number}.record.json"
+
+
+def with_cpus(options: Options) -> Options:
+    """Options with as many threads as SLURM has given the task processors, where nobody has said how many.
+
+    Not every cluster keeps a task from the others.
+    """
+    given = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return replace(options, threads=int(given)) if options.threads is None and given.isdigit() else options
 
 
 class Node(Local):
@@ -178,7 +188,7 @@ class Task:
         step = Step(job, given.earlier[self.number], pending=True, anew=given.anew and first)
         with told(self.folder, self.number) as teller:
             try:
-                (record,) = sweep([step], store, given.options, teller, executor=self.node)
+                (record,) = sweep([step], store, with_cpus(given.options), teller, executor=self.node)
             except Interrupted as stop:
                 return stop.records[0] if stop.records else None
         return record
