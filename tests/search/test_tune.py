@@ -351,6 +351,24 @@ def test_a_database_holds_a_study_too(tiny_npz: Path, tmp_path: Path) -> None:
     assert not (study_folder(tmp_path / "results", "dial") / "journal.log").exists()
 
 
+def test_with_a_database_the_folder_need_not_be_shared(tiny_npz: Path, tmp_path: Path) -> None:
+    """What runs in another folder can't be told from what died there, and is left to that folder's next process."""
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    here, there = (Trials(planned(tiny_npz), url, tmp_path / name) for name in ("here", "there"))
+    with here.signed():
+        first, second = here.take(3), there.take(3)
+        assert (first.number, second.number) == (0, 1)
+        assert first.is_base
+        assert not second.is_base
+        assert not there.others_at_work()
+        assert there.take(2) is None
+    again = Trials(planned(tiny_npz), url, tmp_path / "there").take(3)
+    assert (again.number, again.values == second.values) == (2, False)
+    there.give_back(second)
+    once_more = there.take(4)
+    assert once_more.values == second.values
+
+
 def test_a_split_without_validation_can_not_be_searched_on(tiny_npz: Path) -> None:
     with pytest.raises(InputError, match="no validation part, by which a search could choose"):
         planned(tiny_npz, split="notebook-90-10")
