@@ -48,7 +48,7 @@ def by_hand(name: str, backbone: Any, trainable: str) -> None:
 @pytest.mark.parametrize(
     ("name", "stages"),
     [
-        ("resnet50", ["from-155", "head", "from-155", "all"]),
+        ("resnet50", ["from-155", "head", "from-155", "head", "all"]),
         ("inception-v3", ["head", "all", "head"]),
         ("vgg-bottleneck", ["all"]),
         ("vgg19-frozen", ["all"]),
