@@ -85,7 +85,7 @@ class Transfer(KerasRunner):
             raise InputError(
                 f"{who} size={size}: recipe {self.recipe_name} says image_size={self.recipe.image_size}; leave one out"
             )
-        where = "parameter size" if size else f"image_size of recipe {self.recipe_name}"
+        where = "parameter size" if size else f"no parameter size, and image_size of recipe {self.recipe_name}"
         check_side(name, self.side, f"runner {self.info.name}, {where}")
         if (self.recipe.channels, self.recipe.scaling) != (FINE_TUNED.channels, FINE_TUNED.scaling):
             raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 from fer_bench.api.context import Context, FitSummary, Part
 from fer_bench.api.recipe import Augmentation, Recipe, Stage
 from fer_bench.api.registry import get
+from fer_bench.files.cache import make_room
 from fer_bench.runners.keras import KerasRunner
 from fer_bench.training import bottleneck, compiling, fit
 
@@ -377,6 +379,26 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(eager: None, caplog, w
     assert [record.message for record in caplog.records] == [
         f"can't keep features in the cache {cache} (File exists)",
     ]
+
+
+def test_features_that_nobody_has_used_for_long_make_room(
+    eager: None, weights: Path, tmp_path: Path, cache: Path
+) -> None:
+    other = backbone_file(tmp_path / "other.weights.h5", seed=1)
+    for path in (weights, other):
+        fitted(Frozen(), path, epochs=1)
+    both = files(cache)
+    for place in cache.iterdir():
+        os.utime(place, (0, 0))
+    assert fitted(Frozen(), weights, epochs=1)[1].extra["features"] == "reused"  # these are the younger ones now
+    used = {place.name for place in cache.iterdir() if place.stat().st_mtime > 0}
+    assert len(used) == 2
+    size = sum(path.stat().st_size for name in used for path in (cache / name).iterdir())
+    make_room(cache, size)
+    assert {name: both[name] for name in used} == files(cache)
+    make_room(cache, 0)
+    assert len(files(cache)) == 1, "the youngest stays, whatever its size"
+    assert all(len(place.name) == 64 for place in cache.iterdir()), "nothing half removed is left"
 
 
 class Watching(Context):
