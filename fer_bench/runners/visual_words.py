@@ -5,7 +5,7 @@ Import this module when it is needed, not before: it imports scikit-learn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -96,7 +96,7 @@ class VisualWords(TransformerMixin, BaseEstimator):
         return whole
 
 
-def in_threads(task: Callable[..., Any], *arguments: Sequence[Any]) -> list[Any]:
+def in_threads(task: Callable[..., Any], *arguments: Iterable[Any]) -> list[Any]:
     """What ``task`` makes of each, in order: a thread for each, and none within, as its products are small."""
     with threadpool_limits(1):
         return Parallel(n_jobs=-1, prefer="threads")(delayed(task)(*each) for each in zip(*arguments, strict=True))
