@@ -8,10 +8,8 @@ import numpy as np
 
 from ..api.context import Context, FitSummary, Part
 from ..errors import InputError
-from .features import hog, pixels
+from .features import NAMED
 from .sklearn import SklearnRunner
-
-FEATURES = {"pixels": pixels, "hog": hog}
 
 
 class DescribedRunner(SklearnRunner):
@@ -25,9 +23,9 @@ class DescribedRunner(SklearnRunner):
     def __init__(self, recipe: str = "", **params: Any) -> None:
         super().__init__(recipe, **params)
         name = self.params["features"]
-        if name not in FEATURES:
-            raise InputError(f"runner {self.info.name} has no features {name!r}; it has {', '.join(FEATURES)}")
-        self.describe = FEATURES[name]
+        if name not in NAMED:
+            raise InputError(f"runner {self.info.name} has no features {name!r}; it has {', '.join(NAMED)}")
+        self.describe = NAMED[name]
 
     def features(self, images: np.ndarray) -> np.ndarray:
         return self.describe(images)

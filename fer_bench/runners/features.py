@@ -53,3 +53,7 @@ def _blocks(histograms: np.ndarray) -> np.ndarray:
 
 def _unit(blocks: np.ndarray) -> np.ndarray:
     return blocks / np.sqrt((blocks**2).sum(axis=1, keepdims=True) + 1e-10)
+
+
+#: What a runner's parameter ``features`` may be.
+NAMED = {"pixels": pixels, "hog": hog}

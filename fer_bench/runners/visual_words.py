@@ -5,11 +5,15 @@ Import this module when it is needed, not before: it imports scikit-learn.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
+from threadpoolctl import threadpool_limits
 
 from .dense_sift import dense_sift, places
 from .features import SIZE
@@ -17,7 +21,7 @@ from .vocabulary import Vocabulary
 
 #: A vocabulary is learnt from so many images at most, and from so many descriptors of each on average.
 LEARNT_FROM, SAMPLED = 1500, 160
-CHUNK = 64
+CHUNK = 128
 
 
 class VisualWords(TransformerMixin, BaseEstimator):
@@ -60,23 +64,25 @@ class VisualWords(TransformerMixin, BaseEstimator):
         images = rows.reshape(-1, SIZE, SIZE)
         rng = np.random.default_rng(self.random_state)
         some = images[np.sort(rng.permutation(len(images))[:LEARNT_FROM])]
-        self.vocabularies_ = [self._vocabulary(some, bin_width, rng) for bin_width in self.bin_widths]
+        seeds = rng.integers(1 << 31, size=len(self.bin_widths))
+        self.vocabularies_ = in_threads(self._vocabulary, [some] * len(seeds), self.bin_widths, seeds)
         return self
 
     def transform(self, rows: np.ndarray) -> sparse.csr_matrix:
         """(N, 2304) uint8 pixels -> (N, D) float32, rows of length 1."""
         images = rows.reshape(-1, SIZE, SIZE)
         starts = range(0, max(len(images), 1), CHUNK)
-        return sparse.vstack([self._described(images[start : start + CHUNK]) for start in starts], format="csr")
+        described = in_threads(self._described, [images[start : start + CHUNK] for start in starts])
+        return sparse.vstack(described, format="csr")
 
-    def _vocabulary(self, images: np.ndarray, bin_width: int, rng: np.random.Generator) -> Vocabulary:
+    def _vocabulary(self, images: np.ndarray, bin_width: int, seed: int) -> Vocabulary:
+        rng = np.random.default_rng(seed)
         sample = []
         for start in range(0, len(images), CHUNK):
             found = dense_sift(images[start : start + CHUNK], bin_width, self.step)
             found = found.reshape(-1, found.shape[-1])
             sample.append(found[rng.permutation(len(found))[: SAMPLED * CHUNK]])
-        seed = int(rng.integers(1 << 31))
-        return Vocabulary(self.coarse, self.fine, self.components, seed).fit(np.concatenate(sample))
+        return Vocabulary(self.coarse, self.fine, self.components, int(seed)).fit(np.concatenate(sample))
 
     def _described(self, images: np.ndarray) -> sparse.csr_matrix:
         levels = []
@@ -88,6 +94,17 @@ class VisualWords(TransformerMixin, BaseEstimator):
         lengths = np.sqrt(whole.multiply(whole).sum(axis=1)).A1
         whole.data /= np.repeat(np.maximum(lengths, 1e-12), np.diff(whole.indptr)).astype(np.float32)
         return whole
+
+
+def in_threads(task: Callable[..., Any], *arguments: Iterable[Any]) -> list[Any]:
+    """What ``task`` makes of each, in order: a thread for each, and none within, as its products are small."""
+
+    def alone(*each: Any) -> Any:
+        with threadpool_limits(1, user_api="openmp"):  # counts for the thread that says it; that of BLAS for all
+            return task(*each)
+
+    with threadpool_limits(1):
+        return Parallel(n_jobs=-1, prefer="threads")(delayed(alone)(*each) for each in zip(*arguments, strict=True))
 
 
 def with_mirror(words: np.ndarray, bin_width: int, step: int, grid: int, count: int) -> sparse.csr_matrix:

@@ -14,9 +14,8 @@ from ..api.recipe import EarlyStopping, NamedRecipe, Recipe
 from ..api.runner import Runner, RunnerInfo
 from ..errors import InputError
 from ..training.resume import Checkpoint
-from .features import SIZE, hog, pixels
+from .features import NAMED, SIZE
 
-FEATURES = {"pixels": pixels, "hog": hog}
 #: Rounds after which the state of a training can be saved.
 STRETCH = 20
 #: No label scheme of faces has more.
@@ -53,9 +52,9 @@ class XGBoost(Runner):
     def __init__(self, recipe: str | NamedRecipe = "", **params: Any) -> None:
         super().__init__(recipe, **params)
         name = self.params["features"]
-        if name not in FEATURES:
-            raise InputError(f"runner {self.info.name} has no features {name!r}; it has {', '.join(FEATURES)}")
-        self.features = FEATURES[name]
+        if name not in NAMED:
+            raise InputError(f"runner {self.info.name} has no features {name!r}; it has {', '.join(NAMED)}")
+        self.features = NAMED[name]
 
     def fit(self, train: Part, validation: Part | None, context: Context) -> FitSummary:
         """Grows the trees; without a validation part all rounds run and all stand."""

@@ -13,6 +13,7 @@ import pytest
 from made_faces import context, faces
 from threadpoolctl import threadpool_limits
 
+import fer_bench
 from fer_bench.api import registry
 from fer_bench.api.context import Part
 from fer_bench.api.runner import Runner
@@ -119,6 +120,16 @@ def test_seven_images_are_enough_for_the_recipe_itself(name: str) -> None:
     runner = registry.make(name)
     runner.fit(few, None, context())
     np.testing.assert_allclose(runner.predict_proba(few.images).sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_run_on_the_embedded_set_beats_chance(tmp_path: Path) -> None:
+    """With the recipes as they are, in a process each; a seventh of the images is chance."""
+    names = ["knn", "random-forest", "logistic-regression", "lbp-svm", "bovw"]
+    records = fer_bench.run(names, data="synthetic", results=tmp_path, limit=20, jobs=2)
+    assert [record.status for record in records] == ["ok"] * 5
+    for record in records:
+        assert record.scores is not None
+        assert record.scores.accuracy > 0.25, record.job.runner
 
 
 def test_the_seed_of_the_job_decides_which_trees_grow() -> None:
