@@ -20,7 +20,7 @@ from ..records.record import RunRecord
 from ..records.store import Store
 from .account import write_account
 from .plan import Plan
-from .storage import JOURNAL
+from .storage import JOURNAL, open_storage
 from .studies import RECORDS, Account, study_folder
 from .trials import Taken, Trials
 
@@ -76,6 +76,8 @@ def tune(
         OSError: the disk is full.
     """
     folder = study_folder(results, plan.name)
+    if storage:
+        open_storage(storage)  # where that can't be, nothing is begun
     Store(results).prepare()
     store = Store(folder / RECORDS)
     store.prepare()

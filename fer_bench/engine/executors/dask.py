@@ -99,7 +99,9 @@ def make(words: Words) -> Dask:
 
     _silence()
     cluster = None
-    if words.scheduler is None:
+    if words.scheduler is not None:
+        _check_address(words.scheduler)
+    else:
         workers = words.jobs or words.usual
         cluster = LocalCluster(
             n_workers=workers,
@@ -124,6 +126,17 @@ def make(words: Words) -> Dask:
         executor.close()
         raise
     return executor
+
+
+def _check_address(address: str) -> None:
+    """Raises InputError where that is no address: a client of Dask that finds out leaves a traceback behind."""
+    from distributed.comm import get_address_host_port
+
+    try:
+        get_address_host_port(address)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"--scheduler {address} is no address, as tcp://HOST:8786 would be ({reason[:200]})") from None
 
 
 def _check_versions(client: Any, address: str) -> None:
