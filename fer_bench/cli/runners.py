@@ -56,7 +56,7 @@ def list_command(plugins: tuple[str, ...], as_json: bool) -> None:
     headers = ["runner", "family", "recipes", "summary", "source"]
     click.echo(tabulate(table, headers, maxcolwidths=fitting([headers, *table])))
     if apart := ", ".join(row["name"] for row in rows if not row["in_all"]):
-        note(f"`run --all` leaves out {apart}: run it by its name")
+        click.echo(f"\n`run --all` leaves out {apart}: run it by its name")
 
 
 def fitting(rows: list[list[str]]) -> list[int | None] | None:

@@ -84,6 +84,7 @@ def test_an_installed_package_is_listed(with_example):
         "summary": "The closest mean face of an emotion",
         "source": "",
         "origin": "fer-bench-example 0.3.0",
+        "in_all": True,
     }
     assert "plugin: fer-bench-example 0.3.0" in fer_bench("list", env=with_example).stdout
 
