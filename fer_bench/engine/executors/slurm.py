@@ -53,13 +53,16 @@ class Slurm(Executor):
         self.settings, self.cluster, self.look = settings or Settings(), cluster, look
         self.place = SlurmPlace(self.settings, cluster, look)
         self.waiting: dict[str, Waiting] = {}
+        self.arrays: list[Array] = []
         self.jobs, self.anew = 0, False
         self.lock, self.held = Lock(), ExitStack()
 
     @property
     def slots(self) -> int:
-        """As many as there are jobs: what there is no room for waits in the cluster's queue."""
-        return self.jobs or int(self.settings.sbatch["array_parallelism"])
+        """As many as there are jobs: what there is no room for waits in the cluster's queue. Of jobs that nobody knows
+        yet, as many as were said to run at a time, or a few.
+        """
+        return self.jobs or self.settings.parallel
 
     @contextmanager
     def claim(self, job: Job, store: Store) -> Iterator[bool]:
@@ -84,6 +87,7 @@ class Slurm(Executor):
         Given(jobs, earlier, options, store.root.resolve(), self.anew, sys.argv).write(folder)
         tasks = [Task(folder, number) for number in range(len(jobs))]
         array = Array(folder, tasks, self.settings, self.cluster, self.look)
+        self.arrays.append(array)
         for number, job in enumerate(jobs):
             self.waiting[job.info.key] = Waiting(array, folder, number, earlier[number])
 
@@ -94,7 +98,7 @@ class Slurm(Executor):
         with self.lock:
             if job.info.key not in self.waiting:  # somebody else was at it, and has not done it
                 self._submit([job], store, options)
-            mine, begun = self.waiting[job.info.key], Start.now()
+            mine, begun = self.waiting.pop(job.info.key), Start.now()
         report({"phase": f"queued as job {mine.array.jobs[mine.number].job_id}"})
         events = progress_events(progress_of(mine.folder, mine.number))
         record = None
@@ -104,7 +108,7 @@ class Slurm(Executor):
                 report(event)
             record = mine.record()
             if record is None and gone:
-                self._leave(mine, job)
+                leave(mine)
                 record = lost_record(mine, job, begun, store)
             elif record is None:
                 stop.wait(POLL)
@@ -114,14 +118,6 @@ class Slurm(Executor):
                 mine.array.settle(mine.number)
             return record
         return self._stopped(mine, job, begun, store, report)
-
-    def _leave(self, mine: Waiting, job: Job) -> None:
-        """Raises Busy where a task has left its job to another process."""
-        if busy_of(mine.folder, mine.number).exists():
-            with self.lock:
-                mine.array.over.add(mine.number)
-                del self.waiting[job.info.key]
-            raise Busy
 
     def add_tta(
         self, job: Job, store: Store, options: Options, target: Target, report: Report, stop: Event
@@ -145,7 +141,7 @@ class Slurm(Executor):
 
     def close(self) -> None:
         """Cancels what was submitted and nobody waits for any more, and takes away the folders of all arrays."""
-        for array in {id(one.array): one.array for one in self.waiting.values()}.values():
+        for array in self.arrays:
             if len(array.over) < len(array.jobs):
                 array.cancel()
         self.waiting.clear()
@@ -172,6 +168,13 @@ class Waiting:
             return record_of(inside.read(self.folder, record_of_task(self.folder, self.number), MOST_RECORD))
         except FileNotFoundError:
             return None
+
+
+def leave(mine: Waiting) -> None:
+    """Raises Busy where a task has left its job to another process."""
+    if busy_of(mine.folder, mine.number).exists():
+        mine.array.over.add(mine.number)
+        raise Busy
 
 
 def lost_record(mine: Waiting, job: Job, begun: Start, store: Store) -> RunRecord:

@@ -23,6 +23,8 @@ USUAL_MINUTES = 240
 USUAL_WARNING = 120
 #: How often a task that ran out of time is queued again.
 USUAL_REQUEUES = 20
+#: Jobs at a time that are submitted one by one, as the trials of a search, where nobody says.
+USUAL_SIDE_BY_SIDE = 8
 #: Tasks of an array at a time, where nobody says.
 USUAL_PARALLELISM = 256
 #: The settings of sbatch that submitit knows, and their types; each may have "slurm_" before it. Left out are those by
@@ -75,12 +77,16 @@ USUAL: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Of a cluster: ``sbatch`` has the parameters for submitit's SLURM executor, ``minutes`` a task's time."""
+    """Of a cluster: ``sbatch`` has the parameters for submitit's SLURM executor, ``minutes`` a task's time.
+
+    ``parallel`` is how many jobs are at work at a time where they are not all known from the beginning.
+    """
 
     sbatch: Mapping[str, Any] = field(default_factory=lambda: dict(USUAL))
     minutes: int = USUAL_MINUTES
     requeues: int = USUAL_REQUEUES
     python: str | None = None
+    parallel: int = USUAL_SIDE_BY_SIDE
 
 
 def read_settings(config: str | None, jobs: int | None = None) -> Settings:
@@ -100,7 +106,8 @@ def read_settings(config: str | None, jobs: int | None = None) -> Settings:
             f"{config}: a time of {minutes} min, and the task is told {sbatch['signal_delay_s']} s before it is up "
             "(signal_delay_s); give it more time"
         )
-    return Settings(sbatch, minutes, given.get("max_num_timeout", USUAL_REQUEUES), given.get("python"))
+    parallel = given.get("array_parallelism", USUAL_SIDE_BY_SIDE)
+    return Settings(sbatch, minutes, given.get("max_num_timeout", USUAL_REQUEUES), given.get("python"), parallel)
 
 
 def _read(path: Path) -> dict[str, Any]:
