@@ -17,7 +17,7 @@ import psutil
 TRAVELS = str(Path(__file__).with_name("travels.py"))
 
 
-def until(true: Callable[[], object], seconds: float = 120) -> None:
+def until(true: Callable[[], object], seconds: float = 300) -> None:
     """Waits until something is so."""
     deadline = time.monotonic() + seconds
     while not true():

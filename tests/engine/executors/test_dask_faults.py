@@ -50,7 +50,7 @@ def test_a_worker_dies_another_comes_and_each_job_is_done_once(start, tmp_path: 
         made.add()
         until(lambda: len({pid for key, pid in made.at_work() if key == broken_off}) == 2)
         made.go()
-        assert process.wait(120) == 0, (tmp_path / "one.err").read_text()
+        assert process.wait(300) == 0, (tmp_path / "one.err").read_text()
     runs, problems = Store(tmp_path / "results").scan()
     assert not problems
     assert [run.record.status for run in runs] == ["ok"] * 3
@@ -69,7 +69,7 @@ def test_who_is_stopped_leaves_no_process_on_the_cluster_and_goes_on(start, tmp_
         process = start("one", made, "waits", "--seeds", "3")
         until(lambda: len(made.at_work()) == 2)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(120) == 130
         until(lambda: not made.below(0) and not made.below(1), 20)
         runs, _ = Store(tmp_path / "results").scan()
         assert [run.record.status for run in runs] == ["interrupted"] * 2
@@ -78,7 +78,7 @@ def test_who_is_stopped_leaves_no_process_on_the_cluster_and_goes_on(start, tmp_
         process.kill()  # who can't say that it wants nothing any more
         until(lambda: not made.below(0) and not made.below(1), 60)
         made.go()
-        assert start("three", made, "waits", "--seeds", "3").wait(120) == 0
+        assert start("three", made, "waits", "--seeds", "3").wait(300) == 0
     runs, _ = Store(tmp_path / "results").scan()
     assert [run.record.status for run in runs] == ["ok"] * 3
 
@@ -88,7 +88,7 @@ def test_the_scheduler_dies_and_the_same_command_goes_on(start, tmp_path: Path):
         process = start("one", made, "near", "waits", "near[step=4]")
         until(made.at_work)
         made.scheduler.kill()
-        assert process.wait(60) == 1
+        assert process.wait(120) == 1
         until(lambda: all(ended(pid) for _, pid in made.at_work()), 30)
     said = (tmp_path / "one.err").read_text().splitlines()
     assert said[-1] == (
@@ -101,7 +101,7 @@ def test_the_scheduler_dies_and_the_same_command_goes_on(start, tmp_path: Path):
     assert not problems
     with cluster(tmp_path / "another", 1) as made:
         made.go()
-        assert start("two", made, "near", "waits", "near[step=4]").wait(120) == 0
+        assert start("two", made, "near", "waits", "near[step=4]").wait(300) == 0
     again, _ = Store(tmp_path / "results").scan()
     assert [run.record.status for run in again] == ["ok"] * 3
     assert runs[0].record in [run.record for run in again]
@@ -115,7 +115,7 @@ def test_a_job_that_takes_down_its_workers_is_given_up(start, tmp_path: Path):
         made.workers[0].kill()
         until(lambda: "waits (default, seed 0, official): error" in (tmp_path / "one.err").read_text())
         made.add()  # before, the other job waits for one
-        assert process.wait(120) == 1
+        assert process.wait(300) == 1
     near, waits = (run.record for run in Store(tmp_path / "results").scan()[0])
     assert (near.status, waits.status) == ("ok", "error")
     assert waits.failure.message.startswith("the cluster lost 1 worker that ran it, at last tcp://127.0.0.1:")
