@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,13 +56,25 @@ def test_the_environment_says_it_as_well(tiny_npz: Path, tmp_path: Path, monkeyp
     assert "--executor local uses none" in refused(data=tiny_npz, results=tmp_path / "results")
 
 
-@pytest.mark.parametrize("address", ["PORT", "nonsense://x", "tcp://127.0.0.1:99999", ""])
+@pytest.mark.parametrize("address", ["PORT", "tcp://127.0.0.1:99999"])
 def test_where_no_scheduler_is(address, tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(dask, "PATIENCE", 1.0)
-    where = address.replace("PORT", f"tcp://127.0.0.1:{free_port()}") or "127.0.0.1"
+    where = address.replace("PORT", f"tcp://127.0.0.1:{free_port()}")
     said = refused("--executor", "dask", "--scheduler", where, data=tiny_npz, results=tmp_path / "results")
     assert said.startswith(f"fer-bench: --scheduler {where}: no Dask scheduler answers there (")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "nonsense://x:1", "127.0.0.1", "tcp://a:b"])
+def test_what_is_no_address(address, tiny_npz: Path, tmp_path: Path):
+    """In a process of its own: a client of Dask that finds out says more than a line when it is taken away."""
+    pytest.importorskip("distributed")
+    command = "import sys; from fer_bench.cli import main; main()"
+    words = ["run", "svm", "--data", str(tiny_npz), "--results", str(tmp_path / "results")]
+    words += ["--executor", "dask", "--scheduler", address]
+    done = subprocess.run([sys.executable, "-c", command, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"fer-bench: --scheduler {address} is no address")
 
 
 def test_without_the_library_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
