@@ -51,7 +51,7 @@ def environment(device: str = "", backend: str = "", executor: str = "local") ->
         packages=package_versions(),
         git_revision=revision,
         git_dirty=dirty,
-        host=host(),
+        host="" if executor == "local" else host(),  # a user's own machine has no name that others need
         executor=executor,
     )
 

@@ -130,8 +130,8 @@ class Cost(BaseModel, extra="forbid"):
 
 
 class Environment(BaseModel, extra="forbid"):
-    """Where it ran. ``host`` is the machine's name in its network, ``executor`` what had the job run there: "local",
-    "dask" or "slurm"; both "" in older records, which are all local.
+    """Where it ran. ``executor`` is what had the job run there: "local", "dask" or "slurm", or "" in older records,
+    which are all local. ``host`` is the name of a cluster's machine in its network; of a local run none is kept.
     """
 
     device: str = ""
