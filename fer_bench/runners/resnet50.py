@@ -29,6 +29,7 @@ class ResNet50(KerasRunner):
         name="resnet50",
         summary="ResNet50 of ImageNet, frozen and then fine-tuned at its end",
         source="resnet50-finetune",
+        version=2,
         demo_epochs=1,
         demo_limit=30,
         published=(
@@ -87,10 +88,13 @@ class ResNet50(KerasRunner):
         import keras
         from keras import layers
 
+        from ..training.batch_norm import with_still_statistics
+
         backbone = self.backbone(self.application, input_shape, name="backbone")
+        if not self.recipe.option("batch_statistics"):
+            backbone = with_still_statistics(backbone)
         inputs = keras.Input(input_shape)
-        x = vgg_preprocessing()(inputs)
-        x = backbone(x) if self.recipe.option("batch_statistics") else backbone(x, training=False)
+        x = backbone(vgg_preprocessing()(inputs))
         x = layers.GlobalAveragePooling2D()(x)
         x = layers.Flatten()(layers.Dropout(0.2)(x))
         model = keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))

@@ -132,6 +132,24 @@ def test_resnet50_stages_unfreeze_from_layer_155() -> None:
     assert trainable == [[False] * 175, [False] * 155 + [True] * 20]
 
 
+@pytest.mark.parametrize(("recipe", "stay"), [("published", True), ("tuned", False)])
+def test_resnet50_keeps_the_statistics_of_its_weights_as_its_source_does(recipe: str, stay: bool) -> None:
+    """The source calls the backbone with training=False, where Keras calls all layers as the whole model is called."""
+    import keras
+
+    runner = runner_of("resnet50", recipe)
+    model = initial_core(runner)
+    runner.set_trainable(model, runner.recipe.plan()[-1].trainable)
+    backbone = model.get_layer("backbone")
+    last = [layer for layer in backbone.layers if isinstance(layer, keras.layers.BatchNormalization)][-1]
+    assert last.trainable
+    assert len(last.trainable_weights) == 2
+    before = [np.array(weights) for weights in last.non_trainable_weights]
+    model(np.random.default_rng(0).random((8, 48, 48, 3), np.float32), training=True)
+    kept = [np.array_equal(old, new) for old, new in zip(before, last.non_trainable_weights, strict=True)]
+    assert kept == [stay, stay]
+
+
 def test_every_deep_runner_is_described() -> None:
     for name in BUILTINS:
         cls = get(name)
