@@ -47,7 +47,9 @@ def test_list_shows_every_runner_in_order():
     )
     lines = invoke("list").stdout.splitlines()
     assert lines[0].split() == ["runner", "family", "recipes", "summary", "source"]
-    assert len(lines) == len(rows) + 2
+    assert len(lines) == len(rows) + 4
+    assert lines[-1] == "`run --all` leaves out transfer: run it by its name"
+    assert [row["name"] for row in rows if not row["in_all"]] == ["transfer"]
 
 
 @pytest.mark.parametrize("name", registry.BUILTINS)

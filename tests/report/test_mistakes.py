@@ -205,7 +205,7 @@ def test_older_results_folders_learn_to_ignore_the_sheets(tmp_path):
     older = tmp_path / ".gitignore"
     older.write_text("# mine\nmodel/\n.work/\n*.bak")
     Store(tmp_path).prepare()
-    assert older.read_text() == "# mine\nmodel/\n.work/\n*.bak\nsheets/\n"
+    assert older.read_text() == "# mine\nmodel/\n.work/\n*.bak\n.slurm/\nsheets/\n"
     Store(tmp_path).prepare()
     assert older.read_text().count("sheets/") == 1
     Store(tmp_path / "new").prepare()

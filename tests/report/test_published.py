@@ -57,6 +57,7 @@ FIGURES = [
     ("knn", "–", ""),
     ("random-forest", "–", ""),
     ("fer-net", "–", ""),
+    ("transfer", "–", ""),
 ]
 
 
@@ -183,7 +184,13 @@ def test_binary_accuracy_stands_beside_binary_accuracy_of_the_same_images(tmp_pa
     """The source's 7,178 images are PublicTest and PrivateTest together."""
     test, validation = part(300, 0.4), part(200, 0.45, seed=1)
     run = stored(
-        tmp_path, "resnet50", test, validation, recipe_fields={"weights": "imagenet"}, training={"init": "random"}
+        tmp_path,
+        "resnet50",
+        test,
+        validation,
+        runner_version=2,
+        recipe_fields={"weights": "imagenet"},
+        training={"init": "random"},
     )
     found = compare([run])
     one = of(found, "resnet50", "86.3 binary")
