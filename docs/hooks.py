@@ -41,7 +41,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         # Markdown inside of <details> is read only where it says so.
         text = (RESULTS / source).read_text(encoding="utf-8").replace("<details>", "<details markdown>")
         files.append(File.generated(config, f"report/{page}.md", content=text))
-    for path in (RESULTS / "index.html", RESULTS / "leaderboard.csv", *sorted((RESULTS / "plots").glob("*.png"))):
+    studies = sorted(path for name in ("README.md", "best.toml") for path in (RESULTS / "studies").glob(f"*/{name}"))
+    pictures = sorted((RESULTS / "plots").glob("*.png"))
+    for path in (RESULTS / "index.html", RESULTS / "leaderboard.csv", *pictures, *studies):
         uri = f"report/{path.relative_to(RESULTS).as_posix()}"
         files.append(File.generated(config, uri, abs_src_path=str(path)))
     return files
