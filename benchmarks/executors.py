@@ -11,6 +11,7 @@ import argparse
 import heapq
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -231,12 +232,13 @@ def page(sped: list[tuple[int, float]], runners: tuple[str, ...], found: dict[st
         each_machine=f"{IMAGES_BYTES / NETWORK:.1f}",
         thousand=f"{1000 * IMAGES_BYTES / NETWORK / 60:.0f}",
         back=tabulate(back, ["A job takes", "Workers"], "github", disable_numparse=True),
+        command=shlex.join(["python", "-m", "benchmarks.executors", *sys.argv[1:]]),
     )
 
 
 TEXT = """# What a cluster gains, and where it stops
 
-Made by `python -m benchmarks.executors` on {cores} cores, which other programs used as well: the load was {load} at the
+Made by `{command}` on {cores} cores, which other programs used as well: the load was {load} at the
 end. Compare what stands in one table; the seconds themselves would be others on a quiet machine.
 
 ## One worker and two
