@@ -37,6 +37,27 @@ PLUGIN_OPTION = click.option(
     help="A module that registers runners.",
 )
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+BALANCE_OPTION = click.option(
+    "--balance",
+    type=click.Choice(["none", "weights", "oversample"]),
+    default="none",
+    show_default=True,
+    help="weights: rare emotions count more; oversample: their images are repeated.",
+)
+STALL_OPTION = click.option(
+    "--stall",
+    type=values.SECONDS,
+    default=1800,
+    show_default=True,
+    help="Seconds that a training may neither report progress nor use the processor before it is ended; 0: no limit.",
+)
+RETRIES_OPTION = click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Try again so often what crashed or was killed, and with half the batch what ran out of memory.",
+)
 DEVICE_OPTION = click.option(
     "--device", type=values.DEVICE, default="auto", show_default=True, help="auto, cpu, gpu or gpu:N."
 )

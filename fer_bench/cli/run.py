@@ -16,10 +16,13 @@ from .checks import check_device, check_words
 from .command import Command
 from .options import (
     BACKEND_OPTION,
+    BALANCE_OPTION,
     DEVICE_OPTION,
     PLUGIN_OPTION,
     RESULTS_OPTION,
+    RETRIES_OPTION,
     SEED,
+    STALL_OPTION,
     data_options,
     executor_options,
     given_data,
@@ -74,13 +77,7 @@ DEMO_JOBS = 4
     metavar="FIELD=VALUE",
     help="Change a field of the recipe: learning_rate=3e-4, augmentation.flip=false, options.C=5.",
 )
-@click.option(
-    "--balance",
-    type=click.Choice(["none", "weights", "oversample"]),
-    default="none",
-    show_default=True,
-    help="weights: rare emotions count more; oversample: their images are repeated.",
-)
+@BALANCE_OPTION
 @click.option("--fill", type=values.FILE, help="A second data set that fills the smaller classes of the training part.")
 @click.option(
     "--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many seeds a runner: 0, 1, ..."
@@ -128,20 +125,8 @@ DEMO_JOBS = 4
     help="Runs at a time, the cores divided among them. [default: 1; embedded set: 4]",
 )
 @click.option("--timeout", type=values.SECONDS, help="Seconds that a run may take; 0, the default: no limit.")
-@click.option(
-    "--stall",
-    type=values.SECONDS,
-    default=1800,
-    show_default=True,
-    help="Seconds that a run may neither report progress nor use the processor before it is ended; 0: no limit.",
-)
-@click.option(
-    "--retries",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Try again so often what crashed or was killed, and with half the batch what ran out of memory.",
-)
+@STALL_OPTION
+@RETRIES_OPTION
 @click.option(
     "--tensorboard",
     type=values.FOLDER,

@@ -14,10 +14,13 @@ from . import values
 from .command import Command
 from .options import (
     BACKEND_OPTION,
+    BALANCE_OPTION,
     DEVICE_OPTION,
     PLUGIN_OPTION,
     RESULTS_OPTION,
+    RETRIES_OPTION,
     SEED,
+    STALL_OPTION,
     data_options,
     executor_options,
     given_data,
@@ -83,13 +86,7 @@ OBJECTIVES = ("accuracy", "balanced-accuracy", "macro-f1", "weighted-f1", "log-l
     show_default=True,
     help="What a training starts from: auto, imagenet, random, or a weights file.",
 )
-@click.option(
-    "--balance",
-    type=click.Choice(["none", "weights", "oversample"]),
-    default="none",
-    show_default=True,
-    help="weights: rare emotions count more; oversample: their images are repeated.",
-)
+@BALANCE_OPTION
 @click.option(
     "--seed", type=SEED, default=0, show_default=True, help="What the choice of values and the trainings draw from."
 )
@@ -99,20 +96,8 @@ OBJECTIVES = ("accuracy", "balanced-accuracy", "macro-f1", "weighted-f1", "log-l
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Trials at a time, sharing the cores. [default: 1]")
 @executor_options
 @click.option("--trial-timeout", type=values.SECONDS, help="Seconds that a trial may take; 0, the default: no limit.")
-@click.option(
-    "--stall",
-    type=values.SECONDS,
-    default=1800,
-    show_default=True,
-    help="Seconds that a trial may neither report progress nor use the processor before it is ended; 0: no limit.",
-)
-@click.option(
-    "--retries",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Try again so often what crashed or was killed, and with half the batch what ran out of memory.",
-)
+@STALL_OPTION
+@RETRIES_OPTION
 @PLUGIN_OPTION
 @click.option("--dry-run", is_flag=True, help="Say what would be searched, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the account of the study as JSON.")
